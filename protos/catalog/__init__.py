@@ -1,0 +1,1 @@
+"""The catalog API's contract, one folder a version."""

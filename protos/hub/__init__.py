@@ -1,0 +1,1 @@
+"""The hub API's contract, one folder a version."""

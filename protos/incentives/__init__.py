@@ -1,0 +1,1 @@
+"""The incentives API's contract, one folder a version."""

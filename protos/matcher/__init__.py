@@ -1,0 +1,1 @@
+"""The matcher API's contract, one folder a version."""

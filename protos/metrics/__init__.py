@@ -1,0 +1,1 @@
+"""The metrics API's contract, one folder a version."""
