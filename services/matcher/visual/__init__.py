@@ -1,0 +1,18 @@
+"""Visual matching: which title a video's frames show. Pure: no store, no proto, no event loop.
+
+How a service uses it:
+
+    engine = VisualEngine.build(references, disabled_titles=...)      # engine.py; thread-safe, changed in place
+    engine.update(added=..., removed_ids=..., bank_states={"movie:tt1": False})   # from the change feed
+    matches = engine.match(frames)          # milliseconds; run it in a thread if the bank is large
+    engine.info()                           # for GetIndexInfo
+
+`Reference` and `Frame` (signals.py) carry `Fingerprint`s. Those sent by others pass `pdq_from_hex`,
+`embedding_from_bytes` or `embedding_from_values`, `pdq_quality` and `frame_time`, which refuse bad values with
+`SignalRefused` (INVALID_ARGUMENT, naming the field given as `at`). Pixels (JPEG, PNG, MP4) go to the child process
+of worker.py, which answers with `Frame`s: `await worker.fingerprint(...)`.
+
+`VisualMatch.contribution` is a log likelihood ratio, the exact sum of its evidence. fuse.py adds it to the logit of
+the text and of the sound and says whether the picture speaks against the words (then: review, no anchor).
+It refuses to guess: flat pictures, idents found under many titles and far neighbours say nothing.
+"""

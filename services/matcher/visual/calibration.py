@@ -1,0 +1,55 @@
+"""How much a likeness is worth: from distance to log likelihood ratio, measured per fingerprint kind and frame model."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.matcher.visual.signals import SignalSource
+
+ROWS_MEASURED = 1_500  # rows of the index the curves were measured on; more rows find more false neighbours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """Points (distance, log likelihood ratio), distances rising, ratios falling; linear between, flat outside."""
+
+    distances: tuple[float, ...]
+    log_ratios: tuple[float, ...]
+    distance_max: float  # farther than this is no hit at all
+    distance_sure: float  # nearer than this needs no geometric check
+
+    def log_ratio(self, distance: float, rows: int) -> float:
+        """What one frame at this distance says for the reference's title, with so many rows to be wrong about."""
+        worth = float(np.interp(distance, self.distances, self.log_ratios))
+        return worth - max(0.0, math.log(max(rows, 1) / ROWS_MEASURED))
+
+
+PDQ_CURVE = Curve(
+    distances=(0, 16, 31, 48, 64), log_ratios=(12, 10, 7, 3, 0), distance_max=64, distance_sure=31
+)
+SSCD_CURVE = Curve(
+    distances=(0.0, 0.3, 0.45, 0.55, 0.62, 0.7),
+    log_ratios=(12.0, 10.0, 8.0, 5.5, 2.5, 0.0),
+    distance_max=0.62,
+    distance_sure=0.55,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """The curves in force; a frame model without a curve of its own is read by the default one."""
+
+    pdq: Curve = PDQ_CURVE
+    embedding: Curve = SSCD_CURVE
+    by_model: tuple[tuple[str, Curve], ...] = ()
+    prior_logit: float = -7.0  # one title in a thousand videos' worth of doubt before any frame is seen
+    logit_max: float = 12.0
+
+    def curve(self, source: SignalSource, model: str) -> Curve:
+        if source is SignalSource.PDQ:
+            return self.pdq
+        return dict(self.by_model).get(model, self.embedding)
+
+
+DEFAULT_CALIBRATION = Calibration()
