@@ -1,7 +1,7 @@
 """What belongs to the call being handled: its id, the time it has left, and who makes it.
 
-Set once by the server interceptor (or by `scope`, for work nobody called), read anywhere below, carried along by
-every call out. Each call is handled in a task of its own, so nothing needs to be reset.
+Set once by the server interceptor (or by `scope`, for work nobody called), read anywhere below, carried
+along by every call out. Each call is handled in a task of its own, so nothing needs to be reset.
 """
 
 import contextvars
