@@ -1,1 +1,1 @@
-"""Version 1 of the metrics API: the .proto files and what is generated from them."""
+"""The metrics API: protos and what is generated from them."""
