@@ -223,7 +223,7 @@ class EligibilityRules(_message.Message):
     required_match: Global___RequiredMatch.ValueType
     """The match state that counts."""
     strike_score_max: _builtins.float
-    """Greatest policy strike score of the creator, 0 to 1; unset asks for nothing."""
+    """Greatest policy strike score of the creator (as Video.creator.strike_score); unset asks for nothing."""
     account_age_min_days: _builtins.int
     """Least age of the creator's account in days."""
     made_for_kids_allowed: _builtins.bool

@@ -250,7 +250,7 @@ class Creator(_message.Message):
     region_code: _builtins.str
     """Region of the account."""
     strike_score: _builtins.float
-    """Policy strikes, 0 (none) to 1 (about to be removed)."""
+    """Policy strike score, as Video.creator.strike_score."""
     identity_cluster_id: _builtins.str
     """Opaque id of a cluster of accounts the platform believes to be one person; no payment data behind it."""
     @_builtins.property
