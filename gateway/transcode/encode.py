@@ -18,6 +18,9 @@ from google.protobuf.message import DecodeError
 from gateway.transcode.names import is_map, short_names
 from gateway.transcode.wellknown import TEXTS, WRAPPERS
 
+_SHORT_DIGITS = (7, 8, 9)
+"""Nine significant digits always identify a 32-bit float; seven mostly do."""
+
 _Convert = Callable[[Any], Any]
 _Write = Callable[[Any, dict[str, Any]], None]
 """(message, the JSON object to write its field into)"""
@@ -160,12 +163,14 @@ def _shortest_float(value: float) -> float:
     """The 32-bit float as people write it: 0.1, not 0.10000000149011612."""
     if not isfinite(value):
         return value
-    short = float(f"{value:.7g}")
-    return short if _as_float32(short) == value else float(f"{value:.9g}")
-
-
-def _as_float32(value: float) -> float:
-    return float(unpack("f", pack("f", value))[0])
+    return next(
+        (
+            short
+            for digits in _SHORT_DIGITS
+            if unpack("f", pack("f", short := float(f"{value:.{digits}g}")))[0] == value
+        ),
+        value,
+    )
 
 
 def _itself(value: Any) -> Any:
