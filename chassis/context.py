@@ -66,6 +66,11 @@ def enter(*, request_id: str, remaining_s: float | None, principal: Principal) -
     _principal.set(principal)
 
 
+def become(principal: Principal) -> None:
+    """Sets who makes the current call, once that is known."""
+    _principal.set(principal)
+
+
 @contextmanager
 def scope(
     *, request_id: str | None = None, remaining_s: float | None = None, principal: Principal | None = None

@@ -12,9 +12,9 @@ from chassis.errors import OF_KIND, Kind, SpotlightError, Violation
 DETAILS_KEY = "grpc-status-details-bin"
 DOMAIN = "spotlight"
 # Metadata past 8 KiB is refused and base64 adds a third: details that do not fit are cut, not lost whole.
-DETAILS_BYTES_MAX = 5_000
+DETAILS_BYTES_MAX = 3_500
 VIOLATIONS_MAX = 20
-TEXT_CHARACTERS_MAX = 500
+TEXT_CHARACTERS_MAX = 300
 
 _CODES: Mapping[Kind, tuple[grpc.StatusCode, int]] = {
     Kind.INVALID_ARGUMENT: (grpc.StatusCode.INVALID_ARGUMENT, 400),
