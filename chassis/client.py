@@ -1,7 +1,7 @@
 """Calls out: one channel an address, a deadline on every call, errors of ours instead of the library's.
 
-`Client` wraps a stub instead of intercepting the channel, because an aio client interceptor costs a task a call. Each
-call takes the smaller of its own slice and what the incoming call has left, less a margin for the answer's way back.
+`Client` wraps a stub instead of intercepting the channel, because an aio client interceptor costs a task a call.
+Each call takes the smaller of its own slice and what the incoming call has left, less a margin for the way back.
 """
 
 import asyncio

@@ -76,7 +76,7 @@ class Load:
     now: int = 0
 
 
-class Fused(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # generic only in its stubs
+class Fused(grpc.aio.ServerInterceptor):
     """Wraps every method once, at its first call, and keeps the wrapper."""
 
     def __init__(
@@ -103,15 +103,15 @@ class Fused(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # generic only i
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any]:
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
         method = handler_call_details.method
         wrapped = self._wrapped.get(method)
         if wrapped is not None:
             return wrapped
         handler = await continuation(handler_call_details)
-        # The types say a handler always comes; an unknown method has none, and must not fill the table.
+        # An unknown method has no handler, and must not fill the table.
         if handler is None or method.startswith(INFRASTRUCTURE):
             return handler
         self._wrapped[method] = self._wrap(method, handler)
@@ -277,7 +277,7 @@ class UnderWay:
             self.code = "CANCELLED"
             raise raised
         if isinstance(raised, grpc.aio.AbortError):
-            self.code = grpc.StatusCode(self._call.code()).name if self._call.code() else "UNKNOWN"
+            self.code = status.name_of(self._call.code())
             raise raised
         if not isinstance(raised, Exception | asyncio.CancelledError):
             self.code = "ABORTED"
@@ -291,7 +291,7 @@ class UnderWay:
     def __exit__(self, *_: object) -> None:
         self._load.now -= 1
         self._metrics.in_flight.dec()
-        self._fused._tasks.discard(self._task)  # type: ignore[arg-type]  # noqa: SLF001
+        self._fused._tasks.discard(self._task)  # noqa: SLF001
         seconds = time.perf_counter() - self._start
         self._metrics.count(self.code)
         self._metrics.duration.observe(seconds, self._span.exemplar)

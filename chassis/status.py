@@ -50,6 +50,12 @@ def kind_of(code: grpc.StatusCode) -> Kind:
     return _KINDS.get(code, Kind.INTERNAL)
 
 
+def name_of(code: object) -> str:
+    """The name of a code given as the number or the enum that a servicer context holds."""
+    number = code.value[0] if isinstance(code, grpc.StatusCode) else code
+    return next((each.name for each in grpc.StatusCode if each.value[0] == number), "UNKNOWN")
+
+
 def to_status(error: SpotlightError) -> status_pb2.Status:
     """The error as google.rpc.Status: ErrorInfo always, BadRequest and RetryInfo where needed."""
     status = status_pb2.Status(

@@ -1,7 +1,7 @@
 """The options of both ends of a gRPC connection, in one file because they only work together.
 
-A server refuses pings that come more often than it allows (GOAWAY too_many_pings), so the client's 30 s and the
-server's 20 s belong side by side.
+A server refuses pings that come more often than it allows (GOAWAY too_many_pings), so the client's 30 s and
+the server's 20 s belong side by side.
 """
 
 import grpc

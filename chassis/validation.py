@@ -39,7 +39,7 @@ class Rules:
 
 
 def invalid(violations: Iterable[Violation]) -> InvalidArgument:
-    """One error that says in its message what is wrong with the first fields, and lists all in its details."""
+    """One error that says in its message what is wrong with the first fields; its details list all."""
     held = tuple(violations)
     said = "; ".join(f"{each.field or 'request'}: {each.description}" for each in held[:3])
     return InvalidArgument(f"The request is not valid: {said}", violations=held)
