@@ -1,7 +1,7 @@
 """Calls out: one channel an address, a deadline on every call, errors of ours instead of the library's.
 
-`Client` wraps a stub instead of intercepting the channel, because an aio client interceptor costs a task a call.
-Each call takes the smaller of its own slice and what the incoming call has left, less a margin for the way back.
+`Client` wraps a stub instead of intercepting the channel: an aio client interceptor costs a task a call. Each
+call takes the smaller of its own slice and what the incoming call has left, less a margin for the way back.
 """
 
 import asyncio
@@ -86,19 +86,15 @@ class Client:
         finally:
             self._observe(method, outcome, start)
 
-    async def stream(
-        self, method: str, request: Any, *, timeout_s: float | None = None
-    ) -> AsyncIterator[Any]:
-        """Calls a method that answers with a stream; without `timeout_s` only the incoming deadline bounds it."""
+    async def stream(self, method: str, request: Any, *, timeout_s: float | None = None) -> AsyncIterator[Any]:
+        """Calls a method that answers with a stream; `timeout_s` and the incoming deadline bound it."""
         remaining_s = context.remaining_s()
         bounded = timeout_s is not None or remaining_s is not None
         timeout = self._budget_s(timeout_s if timeout_s is not None else remaining_s) if bounded else None
         start = time.perf_counter()
         outcome = "OK"
         try:
-            async for response in getattr(self._stub, method)(
-                request, timeout=timeout, metadata=self._metadata()
-            ):
+            async for response in getattr(self._stub, method)(request, timeout=timeout, metadata=self._metadata()):
                 yield response
         except BaseException as raised:
             error = translated(raised)

@@ -35,35 +35,21 @@ class Settings(BaseSettings):
 
     host: str = Field(default="127.0.0.1", description="The address to listen on.")
     port: int = Field(default=0, ge=0, le=65535, description="The gRPC port; 0 takes a free one.")
-    telemetry_port: int = Field(
-        default=0, ge=0, le=65535, description="Where /metrics is served; 0: a free port."
-    )
+    telemetry_port: int = Field(default=0, ge=0, le=65535, description="Where /metrics is served; 0: a free port.")
     mongo_url: str = Field(default="mongodb://127.0.0.1:27017", description="The MongoDB to use.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="What is logged."
-    )
-    deadline_default_s: float = Field(
-        default=5.0, gt=0, le=60, description="For unary calls that bring none."
-    )
-    deadline_max_s: float = Field(
-        default=60.0, gt=0, le=600, description="The longest a unary call may take."
-    )
-    drain_s: float = Field(
-        default=8.0, ge=0, le=60, description="How long calls under way may take at the end."
-    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="What is logged.")
+    deadline_default_s: float = Field(default=5.0, gt=0, le=60, description="For unary calls that bring none.")
+    deadline_max_s: float = Field(default=60.0, gt=0, le=600, description="The longest a unary call may take.")
+    drain_s: float = Field(default=8.0, ge=0, le=60, description="How long calls under way may take at the end.")
     calls_max: int = Field(default=256, ge=1, description="Unary calls at once; the next ones are shed.")
     streams_max: int = Field(default=256, ge=1, description="Streams at once; the next ones are shed.")
-    message_bytes_max: int = Field(
-        default=4 * 2**20, ge=1024, description="The largest message taken or sent."
-    )
+    message_bytes_max: int = Field(default=4 * 2**20, ge=1024, description="The largest message taken or sent.")
     reuse_port: bool = Field(default=False, description="Several processes share the port (SO_REUSEPORT).")
     local: bool = Field(default=False, description="All on this machine: plaintext on loopback is allowed.")
     tls_cert_file: Path | None = Field(default=None, description="This process's certificate chain, PEM.")
     tls_key_file: Path | None = Field(default=None, description="Its private key, PEM.")
     tls_ca_file: Path | None = Field(default=None, description="Who signs the certificates of peers, PEM.")
-    tls_peer_names: tuple[str, ...] = Field(
-        default=(), description="Certificate names that may call; empty: all."
-    )
+    tls_peer_names: tuple[str, ...] = Field(default=(), description="Certificate names that may call; empty: all.")
     page_token_key_file: Path | None = Field(default=None, description="The key that signs page tokens.")
     otlp_endpoint: str = Field(default="", description="Where traces go; empty: no traces.")
 
@@ -115,9 +101,7 @@ def load(settings_class: type[S], environ: Mapping[str, str] | None = None) -> S
     try:
         settings = settings_class.model_validate(given)
     except ValidationError as error:
-        problems += [
-            _sentence(names, found) for found in error.errors(include_url=False, include_context=False)
-        ]
+        problems += [_sentence(names, found) for found in error.errors(include_url=False, include_context=False)]
     if problems:
         raise ConfigError("\n".join(problems))
     return settings

@@ -31,9 +31,7 @@ class Principal:
     def of(subject: str, scopes: Iterator[str] | list[str] | tuple[str, ...] | frozenset[str]) -> "Principal":
         """The principal with these scopes; `studio:<id>` scopes say which studios it belongs to."""
         held = frozenset(scopes)
-        studios = frozenset(
-            scope.removeprefix(STUDIO_SCOPE) for scope in held if scope.startswith(STUDIO_SCOPE)
-        )
+        studios = frozenset(scope.removeprefix(STUDIO_SCOPE) for scope in held if scope.startswith(STUDIO_SCOPE))
         return Principal(subject, held, studios)
 
 

@@ -124,9 +124,7 @@ class Fused(grpc.aio.ServerInterceptor):
 
     def _wrap(self, method: str, handler: Any) -> grpc.RpcMethodHandler[Any, Any]:
         metrics = self._telemetry.method(method.removeprefix("/"))
-        load = (
-            self._stream_load if handler.request_streaming or handler.response_streaming else self._unary_load
-        )
+        load = self._stream_load if handler.request_streaming or handler.response_streaming else self._unary_load
         guard = Guard(self, method, metrics, load)
         parse, serialise = _forgiving(handler.request_deserializer), handler.response_serializer
         match handler.request_streaming, handler.response_streaming:
@@ -172,9 +170,7 @@ class Fused(grpc.aio.ServerInterceptor):
         given: float | None = call.time_remaining()
         if load is self._stream_load:
             return given
-        return (
-            self._settings.deadline_default_s if given is None else min(given, self._settings.deadline_max_s)
-        )
+        return self._settings.deadline_default_s if given is None else min(given, self._settings.deadline_max_s)
 
     def _admit(self, call: ServicerContext) -> None:
         names = {
@@ -201,9 +197,7 @@ class Fused(grpc.aio.ServerInterceptor):
             return translated
         error_id = ids.new_id()
         self._log.error("a handler failed", method=method, error_id=error_id, exc_info=raised)
-        return Internal(
-            f"Something went wrong on our side; its id is {error_id}.", metadata={"error_id": error_id}
-        )
+        return Internal(f"Something went wrong on our side; its id is {error_id}.", metadata={"error_id": error_id})
 
 
 class Guard:
@@ -252,9 +246,7 @@ class UnderWay:
 
     __slots__ = ("_call", "_fused", "_load", "_method", "_metrics", "_span", "_start", "_task", "code")
 
-    def __init__(
-        self, fused: Fused, method: str, metrics: MethodMetrics, load: Load, call: ServicerContext
-    ) -> None:
+    def __init__(self, fused: Fused, method: str, metrics: MethodMetrics, load: Load, call: ServicerContext) -> None:
         self._fused, self._method, self._metrics, self._load, self._call = fused, method, metrics, load, call
         self.code = "OK"
 

@@ -10,9 +10,7 @@ import structlog
 
 from chassis import context
 
-SECRET_KEYS = re.compile(
-    r"authorization|cookie|password|secret|token|api_?key|credential|private", re.IGNORECASE
-)
+SECRET_KEYS = re.compile(r"authorization|cookie|password|secret|token|api_?key|credential|private", re.IGNORECASE)
 # Bearer tokens, JWTs wherever they stand, and the password part of an URL.
 SECRET_VALUES = re.compile(
     r"(?i:bearer\s+)[\w.~+/=-]+|eyJ[\w-]+\.[\w-]+\.[\w-]*|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)|\bspk_[\w-]+"

@@ -81,9 +81,7 @@ def _pack(status: status_pb2.Status, detail: object) -> None:
 
 
 def _fitting(metadata: Mapping[str, str]) -> dict[str, str]:
-    return {
-        key[:64]: value[:TEXT_CHARACTERS_MAX] for key, value in list(metadata.items())[: VIOLATIONS_MAX // 4]
-    }
+    return {key[:64]: value[:TEXT_CHARACTERS_MAX] for key, value in list(metadata.items())[: VIOLATIONS_MAX // 4]}
 
 
 def _bad_request(violations: tuple[Violation, ...], bytes_max: int) -> error_details_pb2.BadRequest:

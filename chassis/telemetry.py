@@ -70,9 +70,7 @@ class Telemetry:
         )
         self.shed = self.counter("rpc_shed_total", "Calls refused because too many were under way.")
         self.loop_lag = self.gauge("event_loop_lag_seconds", "How late the event loop ran its last timer.")
-        self.healthy = self.gauge(
-            "dependency_healthy", "1 while the dependency's check passes.", ("dependency",)
-        )
+        self.healthy = self.gauge("dependency_healthy", "1 while the dependency's check passes.", ("dependency",))
         self.background = self.counter(
             "background_failures_total", "Background work that failed and was started again.", ("work",)
         )
@@ -102,9 +100,7 @@ class Telemetry:
         """The held children of an RPC (`spotlight.catalog.v1.CatalogService/GetTitle`)."""
         found = self._methods.get(name)
         if found is None:
-            found = MethodMetrics(
-                self._handled, name, self._duration.labels(name), self._in_flight.labels(name)
-            )
+            found = MethodMetrics(self._handled, name, self._duration.labels(name), self._in_flight.labels(name))
             self._methods[name] = found
         return found
 

@@ -69,9 +69,7 @@ def server_credentials(settings: Settings) -> grpc.ServerCredentials | None:
             raise Insecure(Insecure.__doc__)
         return None
     key, certificate, authority = _pem(settings)
-    return grpc.ssl_server_credentials(
-        [(key, certificate)], root_certificates=authority, require_client_auth=True
-    )
+    return grpc.ssl_server_credentials([(key, certificate)], root_certificates=authority, require_client_auth=True)
 
 
 def channel_credentials(settings: Settings) -> grpc.ChannelCredentials | None:

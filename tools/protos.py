@@ -56,9 +56,7 @@ def apis(root: Path) -> list[Path]:
 
 
 def run(command: Sequence[str], *, cwd: Path) -> None:
-    done = subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, timeout=PROTOC_TIMEOUT_S, check=False
-    )
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=PROTOC_TIMEOUT_S, check=False)
     if done.returncode:
         raise ToolError((done.stdout + done.stderr).strip() or f"{command[0]} exited {done.returncode}")
 
@@ -105,14 +103,8 @@ def rendered(api: Path, root: Path, rules: Path) -> dict[Path, bytes]:
 def rendered_rules(root: Path, rules: Path) -> dict[Path, bytes]:
     with tempfile.TemporaryDirectory() as temp:
         compile_into(Path(temp), root, rules, [RULES_PROTO])
-        found = {
-            Path("protos") / path: text
-            for path, text in read_generated(Path(temp))
-            if "_grpc" not in path.name
-        }
-    note = (
-        '"""Generated from the protovalidate wheel, which carries no module for this protobuf runtime."""\n'
-    )
+        found = {Path("protos") / path: text for path, text in read_generated(Path(temp)) if "_grpc" not in path.name}
+    note = '"""Generated from the protovalidate wheel, which carries no module for this protobuf runtime."""\n'
     for folder in (Path("protos/buf"), Path("protos/buf/validate")):
         found[folder / "__init__.py"] = note.encode()
     return found
@@ -173,19 +165,13 @@ def generate(root: Path) -> list[str]:
 
 def stale(root: Path, files: dict[Path, bytes]) -> list[Path]:
     """Generated files whose .proto is gone."""
-    found = {
-        path.relative_to(root) for pattern in GENERATED_GLOBS for path in (root / "protos").rglob(pattern)
-    }
+    found = {path.relative_to(root) for pattern in GENERATED_GLOBS for path in (root / "protos").rglob(pattern)}
     return sorted(found - files.keys())
 
 
 def check(root: Path) -> list[str]:
     files, problems = wanted(root)
-    old = [
-        str(p)
-        for p, content in files.items()
-        if not (root / p).exists() or (root / p).read_bytes() != content
-    ]
+    old = [str(p) for p, content in files.items() if not (root / p).exists() or (root / p).read_bytes() != content]
     old += [str(path) for path in stale(root, files)] if not problems else []
     if old:
         problems.append(f"not fresh, run `make protos`: {', '.join(sorted(old))}")
@@ -196,9 +182,7 @@ def image(root: Path, out: Path) -> None:
     """All our protos as one buf image: buf itself would want to fetch what we import."""
     files = [str(path.relative_to(root)) for api in apis(root) for path in sorted(api.glob("*.proto"))]
     with rules_file() as rules:
-        protoc(
-            root, rules, [f"--descriptor_set_out={out}", "--include_imports", "--include_source_info", *files]
-        )
+        protoc(root, rules, [f"--descriptor_set_out={out}", "--include_imports", "--include_source_info", *files])
 
 
 def buf(root: Path, arguments: Sequence[str], sentence: str) -> list[str]:
