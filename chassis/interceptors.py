@@ -15,7 +15,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 import grpc.aio
@@ -44,6 +44,8 @@ Metadata = Mapping[str, str | bytes]
 Identify = Callable[[Metadata], context.Principal]
 Translate = Callable[[BaseException], SpotlightError | None]
 ServicerContext = grpc.aio.ServicerContext[Any, Any]
+# Generic in its stubs only, so its parameters may not be seen at run time.
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
 class Overloaded(ResourceExhausted):
@@ -97,15 +99,15 @@ class Fused(grpc.aio.ServerInterceptor):
         self._rules = rules or Rules()
         self._unary_load = Load(settings.calls_max)
         self._stream_load = Load(settings.streams_max)
-        self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+        self._wrapped: dict[str, Handler] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._log = structlog.get_logger("rpc")
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]",
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+    ) -> "Handler | None":
         method = handler_call_details.method
         wrapped = self._wrapped.get(method)
         if wrapped is not None:
@@ -122,7 +124,7 @@ class Fused(grpc.aio.ServerInterceptor):
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=timeout_s)
 
-    def _wrap(self, method: str, handler: Any) -> grpc.RpcMethodHandler[Any, Any]:
+    def _wrap(self, method: str, handler: Any) -> Handler:
         metrics = self._telemetry.method(method.removeprefix("/"))
         load = self._stream_load if handler.request_streaming or handler.response_streaming else self._unary_load
         guard = Guard(self, method, metrics, load)

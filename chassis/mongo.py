@@ -2,7 +2,7 @@
 
 Defaults of the driver hurt (30 s to notice a dead server), so `connect` sets ours, and every operation stands in
 `with deadline():`, which gives it what the call has left and turns the driver's errors into ours. Motor is deprecated
-in favour of PyMongo's async API: the calls that differ in how they are awaited are wrapped here once.
+in favour of PyMongo's async API: what differs in how it is awaited (sessions, transactions) is wrapped here once.
 """
 
 import hashlib
@@ -37,6 +37,7 @@ POOL_MAX = 64
 POOL_MIN = 1
 # An operation nobody set a deadline for (background work) takes at most this.
 OPERATION_S = 10.0
+PING_S = 0.5
 # What the answer needs on its way back to the caller.
 MARGIN_S = 0.01
 REQUESTS = "requests"
@@ -109,15 +110,19 @@ def close(database: Database) -> None:
 
 async def ping(database: Database) -> None:
     """Raises unless the server answers: the health check of everything that stores."""
-    with deadline():
+    with deadline(PING_S):
         await database.command("ping")
 
 
 @contextmanager
-def deadline() -> Iterator[None]:
-    """Bounds the operations within by what the call has left, and translates what they raise."""
+def deadline(operation_s: float = OPERATION_S) -> Iterator[None]:
+    """Bounds the operations within by what the call has left, and translates what they raise.
+
+    Under a timeout the driver retries until it is over, so a dead server costs all of `operation_s`: keep it short
+    where somebody waits.
+    """
     remaining_s = context.remaining_s()
-    timeout_s = OPERATION_S if remaining_s is None else min(OPERATION_S, remaining_s - MARGIN_S)
+    timeout_s = operation_s if remaining_s is None else min(operation_s, remaining_s - MARGIN_S)
     if timeout_s <= 0:
         raise DeadlineExceeded
     try:
