@@ -80,11 +80,7 @@ class Decoder:
             return self._map_field(field)
         if field.message_type is not None:
             filler = self._filler(field.message_type)
-            return (
-                _repeated_message(field.name, filler)
-                if field.is_repeated
-                else _single_message(field.name, filler)
-            )
+            return _repeated_message(field.name, filler) if field.is_repeated else _single_message(field.name, filler)
         take = scalar_taker(field)
         return _repeated_scalar(field.name, take) if field.is_repeated else _single_scalar(field.name, take)
 

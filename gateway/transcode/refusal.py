@@ -16,7 +16,7 @@ class MalformedRequest(InvalidArgument):
     reason = "MALFORMED_REQUEST"
 
 
-class Refusal(Exception):  # noqa: N818 - a refusal is the caller's fault, not an error of ours
+class Refusal(Exception):
     """One value cannot be taken; says why without naming the field."""
 
 

@@ -100,9 +100,7 @@ class _Parameters:
             self._seen.add(name)
             parent[field.name] = converted
 
-    def _locate(
-        self, value: dict[str, Any], name: str
-    ) -> tuple[FieldDescriptor, dict[str, Any]] | tuple[None, None]:
+    def _locate(self, value: dict[str, Any], name: str) -> tuple[FieldDescriptor, dict[str, Any]] | tuple[None, None]:
         descriptor, parent = self._descriptor, value
         *outer, last = name.split(".")
         for part in outer:

@@ -56,9 +56,7 @@ def scalar_taker(field: Field) -> Take:
 
 def _integer_taker(low: int, high: int) -> Take:
     def take(value: Any) -> int:
-        if type(value) is float and value.is_integer() and abs(value) <= _EXACT_FLOAT_MAX:
-            value = int(value)
-        elif type(value) is str and _INTEGER.fullmatch(value):
+        if (type(value) is float and value.is_integer() and abs(value) <= _EXACT_FLOAT_MAX) or (type(value) is str and _INTEGER.fullmatch(value)):
             value = int(value)
         if type(value) is not int:
             raise Refusal("must be an integer")

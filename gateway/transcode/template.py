@@ -55,9 +55,7 @@ def parse(text: str) -> Template:
 
 
 def _wildcards(segment: str) -> str:
-    parts = (
-        r".+" if part == "**" else r"[^/]+" if part == "*" else re.escape(part) for part in segment.split("/")
-    )
+    parts = (r".+" if part == "**" else r"[^/]+" if part == "*" else re.escape(part) for part in segment.split("/"))
     return "/".join(parts)
 
 

@@ -12,9 +12,7 @@ from gateway.transcode.refusal import Refusal
 from gateway.transcode.scalars import take_double, take_string
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TIME = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))"
-)
+_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))")
 _DURATION = re.compile(r"(-?)(\d{1,12})(?:\.(\d{1,9}))?s")
 _DURATION_SECONDS_MAX = 315_576_000_000
 _MASK_PATH = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)*|\*")
