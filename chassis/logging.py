@@ -33,12 +33,13 @@ def configure(level: str = "info", *, process: str = "") -> None:
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Found at each line, because standard error may be replaced.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
     if process:
         structlog.contextvars.bind_contextvars(process=process)
-    handler = logging.StreamHandler(sys.stderr)
+    handler = StderrHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processor=structlog.processors.JSONRenderer(), foreign_pre_chain=shared, keep_exc_info=False
@@ -48,6 +49,18 @@ def configure(level: str = "info", *, process: str = "") -> None:
     root.handlers[:] = [handler]
     # Libraries talk too much at info.
     root.setLevel(max(_LEVELS[level], logging.WARNING))
+
+
+class StderrHandler(logging.StreamHandler[Any]):
+    """Writes to whatever standard error is at the time."""
+
+    @property
+    def stream(self) -> Any:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, _: Any) -> None:
+        """The base class sets what we look up."""
 
 
 def add_request_id(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

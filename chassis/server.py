@@ -117,6 +117,7 @@ async def serve(
     stop: asyncio.Event | None = None,
 ) -> None:
     """Serves until SIGTERM, SIGINT or `stop`, then drains; returns when the last call has ended."""
+    logging.configure(settings.log_level, process=name)
     stop = stop or asyncio.Event()
     telemetry = telemetry or Telemetry(name)
     traces = tracing.configure(name, settings)
@@ -195,9 +196,9 @@ async def watch_loop(telemetry: Telemetry) -> None:
         telemetry.loop_lag.set(max(0.0, loop.time() - due))
 
 
-def run(main: Callable[[], Coroutine[Any, Any, None]], *, name: str, log_level: str = "info") -> None:
+def run(main: Callable[[], Coroutine[Any, Any, None]], *, name: str) -> None:
     """Runs a process's main coroutine on uvloop; what the operator must mend is one sentence, not a traceback."""
-    logging.configure(log_level, process=name)
+    logging.configure(process=name)
     try:
         uvloop.run(main())
     except ConfigError as error:

@@ -25,6 +25,14 @@ SHARED_MEMORY_BYTES_MIN = 2 * 2**30
 START_TRIES = 3
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quiet_logs() -> None:
+    """Errors only, one JSON line each."""
+    from chassis import logging  # noqa: PLC0415 - see the file's first lines
+
+    logging.configure("error")
+
+
 @pytest.fixture(scope="session")
 def server_folder() -> Iterator[Path]:
     roomy = SHARED_MEMORY.is_dir() and shutil.disk_usage(SHARED_MEMORY).free > SHARED_MEMORY_BYTES_MIN
@@ -36,7 +44,7 @@ def server_folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def mongo_url(server_folder: Path) -> Iterator[str]:
     """A MongoDB for the run (each xdist worker has its own), or the one SPOTLIGHT_TEST_MONGO_URL names."""
-    from chassis import embedded  # noqa: PLC0415 - see the file's first lines
+    from chassis import embedded  # noqa: PLC0415
 
     if given := os.environ.get("SPOTLIGHT_TEST_MONGO_URL"):
         yield given
