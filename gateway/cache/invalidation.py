@@ -2,10 +2,10 @@
 
 import asyncio
 
-import redis.asyncio
 import structlog
 from redis.exceptions import RedisError
 
+from chassis.redis import connect_consumer
 from gateway.cache.near import NearCache
 from gateway.cache.shelf import CHANNEL
 
@@ -17,8 +17,7 @@ class Invalidation:
     """One subscription; when it breaks, everything near is forgotten, for messages may have been missed."""
 
     def __init__(self, url: str, near: NearCache) -> None:
-        # A listener waits without limit; only connecting has one.
-        self._client = redis.asyncio.Redis.from_url(url, socket_timeout=None, socket_connect_timeout=1.0)
+        self._client = connect_consumer(url)
         self._near = near
         self._log = structlog.get_logger("invalidation")
         self.is_listening = False

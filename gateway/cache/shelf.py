@@ -9,18 +9,15 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-import redis.asyncio
 import structlog
 from redis.exceptions import RedisError
 
 from chassis.clock import Clock
+from chassis.redis import Breaker, Redis, RedisUnavailable
 from chassis.telemetry import Telemetry
-from gateway.cache.breaker import Breaker
 from gateway.cache.envelope import Entry, pack, unpack
 from gateway.domain import HubKey
 
-WAIT_CLOSED_S = 0.050
-WAIT_OPEN_S = 0.005
 FIELDS_MAX = 400
 FLOOR_KEPT_MS = 86_400_000
 
@@ -58,25 +55,12 @@ FORGET_ALL_S = 10.0
 T = TypeVar("T")
 
 
-def connect(url: str) -> "redis.asyncio.Redis":
-    """A client for the request path: short waits, no retries, few connections."""
-    return redis.asyncio.Redis.from_url(
-        url,
-        socket_timeout=WAIT_CLOSED_S,
-        socket_connect_timeout=WAIT_CLOSED_S,
-        retry=None,
-        retry_on_error=[],
-        max_connections=32,
-        protocol=3,
-    )
-
-
 class RedisShelf:
     """Keeps hubs in Redis. What Redis cannot do in time counts as a miss."""
 
     def __init__(
         self,
-        client: "redis.asyncio.Redis",
+        client: Redis,
         *,
         schema_id: int,
         clock: Clock,
@@ -85,15 +69,12 @@ class RedisShelf:
         self._client = client
         self._schema_id = schema_id
         self._clock = clock
-        self._breaker = Breaker(clock=clock)
-        self._telemetry = telemetry
+        self._breaker = Breaker(telemetry)
         self._owed: dict[str, int] = {}
         self._log = structlog.get_logger("hub_shelf")
         self._store_script = client.register_script(_STORE)
         self._advance_script = client.register_script(_ADVANCE)
         self._drop_script = client.register_script(_DROP)
-        opened = telemetry.gauge("redis_breaker_open", "1 while Redis is only given 5 ms.")
-        opened.set_function(lambda: float(self._breaker.is_open))
         self._unreadable = telemetry.counter(
             "hub_cache_unreadable_total", "Copies of another schema or damaged, treated as absent."
         )
@@ -137,7 +118,7 @@ class RedisShelf:
 
     async def cursor(self) -> int | None:
         """Up to which catalog revision all drops were done; None when nobody knows."""
-        found = await self._try("cursor", lambda: self._read_cursor())
+        found = await self._try("cursor", self._read_cursor)
         return int(found) if found else None
 
     async def advance(self, revision: int) -> None:
@@ -155,11 +136,12 @@ class RedisShelf:
             self._log.warning("kept hubs could not be removed", error=type(error).__name__)
 
     async def _read_cursor(self) -> bytes:
-        return await self._client.get(_CURSOR) or b""
+        found: Any = await self._client.get(_CURSOR)
+        return bytes(found or b"")
 
-    async def _fetch(self, key: HubKey) -> bytes | None:
-        found: bytes | None = await self._client.hget(_key(key.title_id), _field(key))  # type: ignore[misc]
-        return found or b""
+    async def _fetch(self, key: HubKey) -> bytes:
+        found: Any = await self._client.hget(_key(key.title_id), _field(key))
+        return bytes(found or b"")
 
     async def _drop(self, title_id: str, revision: int) -> Any:
         arguments = (revision, FLOOR_KEPT_MS, CHANNEL, title_id)
@@ -167,17 +149,10 @@ class RedisShelf:
 
     async def _try(self, operation: str, work: Callable[[], Awaitable[T]]) -> T | None:
         """The result, or None when Redis fails or is slower than it may be."""
-        limit_s = WAIT_OPEN_S if self._breaker.gives_up_early() else WAIT_CLOSED_S
         try:
-            with self._telemetry.timed("redis", operation):
-                async with asyncio.timeout(limit_s):
-                    result = await work()
-        except (RedisError, TimeoutError, OSError) as error:
-            if self._breaker.failed():
-                self._log.warning("redis does not answer in time", operation=operation, error=type(error).__name__)
+            return await self._breaker.call(work, name=operation)
+        except RedisUnavailable:
             return None
-        self._breaker.succeeded()
-        return result
 
 
 def _key(title_id: str) -> str:

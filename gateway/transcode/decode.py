@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from gateway.transcode.names import is_map, shown
+from gateway.transcode.names import is_map, map_key_field, map_value_field, shown
 from gateway.transcode.refusal import MalformedRequest, Path, Refusal, Refusals
 from gateway.transcode.scalars import scalar_taker
 from gateway.transcode.wellknown import FILLS, WRAPPERS, Fill
@@ -85,10 +85,9 @@ class Decoder:
         return _repeated_scalar(field.name, take) if field.is_repeated else _single_scalar(field.name, take)
 
     def _map_field(self, field: FieldDescriptor) -> _FillField:
-        entry = field.message_type
         name = field.name
-        take_key = scalar_taker(entry.fields_by_name["key"])
-        value_field = entry.fields_by_name["value"]
+        take_key = scalar_taker(map_key_field(field))
+        value_field = map_value_field(field)
         filler = self._filler(value_field.message_type) if value_field.message_type else None
         take = None if filler else scalar_taker(value_field)
 

@@ -15,7 +15,7 @@ from google.protobuf import any_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError
 
-from gateway.transcode.names import is_map, short_names
+from gateway.transcode.names import is_map, map_value_field, short_names
 from gateway.transcode.wellknown import TEXTS, WRAPPERS
 
 _SHORT_DIGITS = (7, 8, 9)
@@ -82,7 +82,7 @@ class Encoder:
 
     def _map_field(self, field: FieldDescriptor) -> _Write:
         name = field.name
-        value_field = field.message_type.fields_by_name["value"]
+        value_field = map_value_field(field)
         convert = (
             self._converter(value_field.message_type)
             if value_field.message_type
@@ -96,7 +96,7 @@ class Encoder:
 
     def _any_value(self, message: any_pb2.Any) -> dict[str, Any]:
         try:
-            descriptor = descriptor_pool.Default().FindMessageTypeByName(message.TypeName())  # type: ignore[no-untyped-call]
+            descriptor = descriptor_pool.Default().FindMessageTypeByName(message.TypeName())
             inner = message_factory.GetMessageClass(descriptor)()
             inner.ParseFromString(message.value)
         except (KeyError, DecodeError):

@@ -41,3 +41,15 @@ def shown(name: str) -> str:
 def is_map(field: FieldDescriptor) -> bool:
     """Whether a field is a protobuf map."""
     return bool(field.message_type and field.message_type.GetOptions().map_entry)
+
+
+def map_key_field(field: FieldDescriptor) -> FieldDescriptor:
+    """The key of a protobuf map."""
+    assert field.message_type is not None, "a map is a message underneath"
+    return field.message_type.fields_by_name["key"]
+
+
+def map_value_field(field: FieldDescriptor) -> FieldDescriptor:
+    """The value of a protobuf map."""
+    assert field.message_type is not None, "a map is a message underneath"
+    return field.message_type.fields_by_name["value"]

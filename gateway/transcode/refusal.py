@@ -1,12 +1,12 @@
 """What is wrong with a request, gathered with the path of each field that is."""
 
-from typing import Union
+from typing import Optional
 
 from chassis.errors import InvalidArgument, Violation
 
 VIOLATIONS_MAX = 20
 
-Path = Union[tuple["Path", str | int], None]
+Path = Optional[tuple["Path", str | int]]  # noqa: UP045 - a name that refers to itself
 """A linked pair (parent, name or index): free to extend, spelled only when something is refused."""
 
 
@@ -36,7 +36,8 @@ class Refusals:
     def raise_if_any(self) -> None:
         """Refuse the request when anything was noted."""
         if self._violations:
-            raise MalformedRequest(violations=tuple(self._violations))
+            said = "; ".join(f"{each.field or 'request'}: {each.description}" for each in self._violations[:3])
+            raise MalformedRequest(f"The request is not valid: {said}", violations=tuple(self._violations))
 
 
 def spell(path: Path) -> str:

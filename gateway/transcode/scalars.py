@@ -43,7 +43,7 @@ def scalar_taker(field: Field) -> Take:
     kind = field.type
     if kind in _RANGES:
         return _integer_taker(*_RANGES[kind])
-    if kind == Field.TYPE_ENUM:
+    if field.enum_type is not None:
         return _enum_taker(accepted_names(field.enum_type))
     return {
         Field.TYPE_STRING: take_string,
@@ -56,7 +56,9 @@ def scalar_taker(field: Field) -> Take:
 
 def _integer_taker(low: int, high: int) -> Take:
     def take(value: Any) -> int:
-        if (type(value) is float and value.is_integer() and abs(value) <= _EXACT_FLOAT_MAX) or (type(value) is str and _INTEGER.fullmatch(value)):
+        if type(value) is float and value.is_integer() and abs(value) <= _EXACT_FLOAT_MAX:
+            value = int(value)
+        if type(value) is str and _INTEGER.fullmatch(value):
             value = int(value)
         if type(value) is not int:
             raise Refusal("must be an integer")

@@ -7,7 +7,6 @@ template and templates with more literal characters are tried first.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import unquote
 
 _VARIABLE = re.compile(r"\{([a-z0-9_.]+)(?:=([^}]*))?\}")
 
@@ -23,11 +22,11 @@ class Template:
     depth: int
 
     def match(self, path: str) -> dict[str, str] | None:
-        """The variables of a path that fits, unquoted, or None."""
+        """The variables of a path that fits (percent-decoded by the server already), or None."""
         found = self.pattern.fullmatch(path)
         if found is None:
             return None
-        return {name: unquote(value) for name, value in zip(self.variables, found.groups(), strict=True)}
+        return dict(zip(self.variables, found.groups(), strict=True))
 
 
 def parse(text: str) -> Template:

@@ -37,7 +37,7 @@ def refused(http_method: str, path: str, query: str = "", body: bytes = b"") -> 
     [
         ("GET", "/v1/titles/movie:603", "GetTitle", {"id": "movie:603"}),
         ("HEAD", "/v1/titles/movie:603", "GetTitle", {"id": "movie:603"}),
-        ("GET", "/v1/titles/a%20b", "GetTitle", {"id": "a b"}),
+        ("GET", "/v1/titles/a b", "GetTitle", {"id": "a b"}),
         ("GET", "/v1/titles:batchGet", "BatchGetTitles", {}),
         ("POST", "/v1/titles/movie:603:undelete", "UndeleteTitle", {"id": "movie:603"}),
         ("PATCH", "/v1/titles/movie:603", "UpdateTitle", {"title.id": "movie:603"}),
