@@ -59,10 +59,6 @@ class DecidedBy(enum.StrEnum):
     TITLE = "title"
 
 
-# States set by people stay until people change them: a rematch may not overrule a reviewer.
-HUMAN = frozenset({DecidedBy.REVIEWERS, DecidedBy.APPEAL, DecidedBy.SLA})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Creator:
     """The account behind a video. `strike_time_s` is Unix seconds, 0 when not known."""
@@ -112,11 +108,12 @@ class FrameHash:
 class Video:
     """A video with its signals, under the platform's names.
 
-    `digest` fingerprints everything that was sent: equal digests mean the same inputs.
-    `images` and `clip` are pixels to be fingerprinted; they are never stored.
+    `body` is the video as it is kept, `digest` fingerprints everything that was sent: equal digests mean
+    equal inputs. `images` and `clip` are pixels to be fingerprinted; they are never kept.
     """
 
     id: str
+    body: bytes = field(default=b"", repr=False)
     digest: bytes = b""
     creator: Creator | None = None
     create_time: int = 0
@@ -204,19 +201,26 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """A video's relation to one title, with the record of the decision that put it into its state."""
+    """A video's relation to one title, with the record of the decision that put it into its state.
+
+    `verdict` is what people said of it, `verdict_by` who; it stands until people change it. `held` and
+    `passed` are gates as bits: those hysteresis remembers, and all that passed at the decision.
+    """
 
     video_id: str
     candidate: Candidate
     state: MatchState
     decided_by: DecidedBy
-    decided_time: datetime
     create_time: datetime
+    update_time: datetime
     model_version: str
     calibration_version: str
     policy_version: str
     catalog_revision: int
+    verdict: MatchState | None = None
+    verdict_by: DecidedBy = DecidedBy.POLICY
     held: int = 0
+    passed: int = 0
     record: bytes = b""
 
     @property
@@ -243,12 +247,38 @@ class Stats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredVideo:
-    """A video with its matches, the most probable first; `observe_time_s` is that of its numbers."""
+class Standing:
+    """What policy must know of a video and its creator; the numbers move, the rest is as sent."""
 
-    video: Video
-    matches: tuple[Match, ...]
+    creator_id: str = ""
+    creator_region: str = ""
+    account_type: AccountType = AccountType.UNKNOWN
+    follower_count: int = 0
+    strike_score: float = 0.0
+    strike_time_s: float = 0.0
+    view_count: int = 0
+    like_count: int = 0
+    comment_count: int = 0
+    share_count: int = 0
+    made_for_kids: bool = False
+    content_claimed: bool = False
+    is_aigc: bool = False
+    language: str = ""
     observe_time_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredVideo:
+    """A video as it is kept, with its matches, the most probable first.
+
+    `version` grows with each write and guards against two at once; `body` is empty where it was not read.
+    """
+
+    id: str
+    standing: Standing
+    matches: tuple[Match, ...] = ()
+    digest: bytes = b""
+    body: bytes = field(default=b"", repr=False)
     version: int = 0
 
     def match_of(self, title_id: str) -> Match | None:
@@ -262,7 +292,7 @@ class MatchChange:
     match: Match
     previous_state: MatchState | None
     cause: Cause
-    video: Video
+    video: StoredVideo
     change_time: datetime
     sequence: int = 0
 
@@ -288,3 +318,28 @@ def match_id(video_id: str, title_id: str) -> str:
 
 def hub_url(title_id: str) -> str:
     return HUB_PATH + title_id
+
+
+def standing_of(video: Video, now_s: float) -> Standing:
+    """The standing of a video as it was just sent."""
+    creator = video.creator or NOBODY
+    return Standing(
+        creator_id=creator.id,
+        creator_region=creator.region_code or video.region_code,
+        account_type=creator.account_type,
+        follower_count=creator.follower_count,
+        strike_score=creator.strike_score,
+        strike_time_s=creator.strike_time_s or now_s,
+        view_count=video.view_count,
+        like_count=video.like_count,
+        comment_count=video.comment_count,
+        share_count=video.share_count,
+        made_for_kids=video.made_for_kids,
+        content_claimed=video.content_claimed,
+        is_aigc=video.is_aigc,
+        language=video.language,
+        observe_time_s=now_s,
+    )
+
+
+NOBODY = Creator(id="")

@@ -1,0 +1,136 @@
+"""The index in use: names, title cards and reference images of one catalog revision, swapped as a whole."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from chassis.clock import Clock
+from services.matcher.domain import UNKNOWN_TITLE, TitleCard, TitleState
+from services.matcher.errors import IndexLoading
+from services.matcher.text.index import TextIndex
+from services.matcher.text.matches import TextMatch
+from services.matcher.text.posts import Post
+from services.matcher.titles import CatalogTitle
+from services.matcher.visual.engine import VisualEngine
+
+NAMES_FILE = "names.index"
+CARDS_FILE = "cards.json"
+FORMAT = 1
+
+
+class TextEngine(Protocol):
+    """Matches the words of posts; made for one text index."""
+
+    @property
+    def model_version(self) -> str: ...
+
+    def match(self, posts: Sequence[Post]) -> Sequence[Sequence[TextMatch]]: ...
+
+
+EngineOf = Callable[[TextIndex], TextEngine]
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The searchable names of one revision."""
+
+    text: TextIndex
+    engine: TextEngine
+    revision: int
+
+
+@dataclass(slots=True)
+class LiveIndex:
+    """What is searched now. Readers take `names` once a batch; writers replace it, never change it."""
+
+    clock: Clock
+    engine_of: EngineOf
+    visual: VisualEngine = field(default_factory=VisualEngine)
+    cards: dict[str, TitleCard] = field(default_factory=dict)
+    latest_revision: int = 0
+    build_time: datetime | None = None
+    agreed_at: float = 0.0  # monotonic; when the index last agreed with the catalog
+    overlay_size: int = 0
+    _names: Names | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        return self._names is not None
+
+    @property
+    def names(self) -> Names:
+        if self._names is None:
+            raise IndexLoading(retry_after_s=1.0)
+        return self._names
+
+    @property
+    def revision(self) -> int:
+        return self._names.revision if self._names else 0
+
+    @property
+    def lag_s(self) -> float:
+        behind = self.latest_revision > self.revision
+        return self.clock.monotonic() - self.agreed_at if behind and self.agreed_at else 0.0
+
+    def card_of(self, title_id: str) -> TitleCard:
+        return self.cards.get(title_id, UNKNOWN_TITLE)
+
+    def swap(self, text: TextIndex, revision: int) -> None:
+        """Puts another index into use; calls under way finish on the one they took."""
+        self._names = Names(text, self.engine_of(text), revision)
+        self.build_time = self.clock.now()
+
+    def see_latest(self, latest_revision: int) -> None:
+        self.latest_revision = max(latest_revision, self.revision)
+        if self.revision >= self.latest_revision:
+            self.agreed_at = self.clock.monotonic()
+
+    def put_cards(self, titles: Iterable[CatalogTitle]) -> None:
+        """Cards decide about anchors at once, whether or not the names are searchable yet."""
+        self.cards.update((title.id, title.card) for title in titles)
+
+
+def changed(text: TextIndex, titles: Iterable[CatalogTitle]) -> TextIndex:
+    """The index after these titles changed; of one that comes twice the later counts."""
+    latest = {title.id: title for title in titles}
+    return text.with_changes(
+        [title.names for title in latest.values() if title.is_matchable],
+        [title.id for title in latest.values() if not title.is_matchable],
+    )
+
+
+def save(names: Names, cards: dict[str, TitleCard], folder: Path) -> None:
+    """Writes both files so that a crash leaves the old pair or the new one, never half."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = f"{names.revision}"
+    names.text.save(folder / f"{stem}.{NAMES_FILE}")
+    rows = {
+        title_id: (card.name, int(card.state), card.media_type, card.studio_id, card.embargo_lift_s)
+        for title_id, card in list(cards.items())
+    }
+    draft = folder / f"{stem}.{CARDS_FILE}.draft"
+    draft.write_text(json.dumps({"format": FORMAT, "revision": names.revision, "cards": rows}), "utf-8")
+    draft.replace(folder / CARDS_FILE)
+    for old in folder.glob(f"*.{NAMES_FILE}"):
+        if old.name != f"{stem}.{NAMES_FILE}":
+            old.unlink(missing_ok=True)
+
+
+def load(folder: Path) -> tuple[TextIndex, dict[str, TitleCard], int] | None:
+    """The saved index, or None when there is none that this code can read."""
+    try:
+        saved = json.loads((folder / CARDS_FILE).read_text("utf-8"))
+        if saved["format"] != FORMAT:
+            return None
+        revision = int(saved["revision"])
+        text = TextIndex.load(folder / f"{revision}.{NAMES_FILE}")
+        cards = {
+            title_id: TitleCard(name, TitleState(state), media_type, studio_id, embargo_lift_s)
+            for title_id, (name, state, media_type, studio_id, embargo_lift_s) in saved["cards"].items()
+        }
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return text, cards, revision

@@ -1,0 +1,1 @@
+"""The matcher's use cases: plain values in and out, one method an RPC, one file a theme."""

@@ -1,0 +1,223 @@
+"""Writes that belong together: all of a unit of work happens in one transaction, or nothing of it.
+
+Numbers of the feed and links of the audit are given out here, in commit order: within a process a lock orders
+the commits, between processes the unique `_id` of the next number does.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pymongo.errors
+from motor.motor_asyncio import AsyncIOMotorCollection
+from pymongo import ReplaceOne
+
+from chassis.mongo import Database, Session, StoreConflict, deadline, transaction
+from services.matcher import audit
+from services.matcher.audit import AuditEntry
+from services.matcher.domain import MatchChange, StoredVideo
+from services.matcher.errors import Contended
+from services.matcher.reviewing import Task
+from services.matcher.store.documents import Document, changes_document, video_document
+from services.matcher.store.segments import Archive, segment_document
+from services.matcher.store.task_documents import (
+    Appeal,
+    Decision,
+    appeal_document,
+    decision_document,
+    task_document,
+)
+
+ATTEMPTS_MAX = 8
+CHANGES_PER_DOCUMENT_MAX = 500
+_DUPLICATE_KEY = 11000
+
+Collection = AsyncIOMotorCollection[Document]
+
+
+class Stale(Exception):
+    """Something was written since it was read; read again and decide anew."""
+
+
+class _TailMoved(Exception):
+    """Another process has taken the next number of the feed or the audit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """What is to be written together.
+
+    `updated` and `tasks` are guarded by the version they were read at: `version - 1`, `(version, token)`.
+    """
+
+    time: datetime
+    archive: Archive | None = None
+    created: Sequence[StoredVideo] = ()
+    updated: Sequence[StoredVideo] = ()
+    changes: Sequence[MatchChange] = ()
+    new_tasks: Sequence[Task] = ()
+    tasks: Sequence[tuple[Task, Task]] = ()
+    new_appeals: Sequence[Appeal] = ()
+    appeals: Sequence[tuple[Appeal, Appeal]] = ()
+    decisions: Sequence[Decision] = ()
+    audit: Sequence[AuditEntry] = ()
+    request: Document | None = None
+
+
+class Committer:
+    """Commits units of work; knows where the feed and the audit end."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = asyncio.Lock()
+        self._sequence: int | None = None
+        self._link: tuple[int, str] | None = None
+        self.moved = asyncio.Condition()
+
+    async def commit(self, unit: Unit) -> None:
+        """Writes the unit; raises Stale when something it rests on was written meanwhile."""
+        async with self._lock:
+            for attempt in range(ATTEMPTS_MAX):
+                try:
+                    await self._attempt(unit)
+                except (_TailMoved, StoreConflict):
+                    self._sequence = self._link = None
+                    await asyncio.sleep(0.005 * attempt)
+                else:
+                    break
+            else:
+                raise Contended
+        if unit.changes:
+            async with self.moved:
+                self.moved.notify_all()
+
+    async def latest_sequence(self) -> int:
+        with deadline():
+            last = await self._database.changes.find_one({}, {"n": 1}, sort=[("_id", -1)])
+        return last["_id"] + last["n"] - 1 if last else 0
+
+    async def _attempt(self, unit: Unit) -> None:
+        sequence = await self._tail_sequence() if unit.changes else 0
+        link = await self._tail_link() if unit.audit else (0, "")
+        links = audit.chained(unit.audit, *link)
+        with deadline():
+            async with transaction(self._database) as session:
+                await self._write_videos(unit, session)
+                await self._write_reviews(unit, session)
+                await self._write_tails(unit, sequence, links, session)
+        if unit.changes:
+            self._sequence = sequence + len(unit.changes)
+        if links:
+            self._link = (links[-1].sequence, links[-1].hash)
+
+    async def _write_videos(self, unit: Unit, session: Session) -> None:
+        database = self._database
+        if unit.archive is not None:
+            await database.segments.insert_one(segment_document(unit.archive), session=session)
+        await _insert(database.videos, map(video_document, unit.created), session)
+        await _replace(
+            database.videos,
+            [({"_id": video.id, "v": video.version - 1}, video_document(video)) for video in unit.updated],
+            session,
+        )
+        await _insert(database.batches, [unit.request] if unit.request else [], session)
+
+    async def _write_reviews(self, unit: Unit, session: Session) -> None:
+        database = self._database
+        await _insert(database.tasks, map(task_document, unit.new_tasks), session)
+        await _replace(database.tasks, [_guarded(before, after) for before, after in unit.tasks], session)
+        await _insert(database.appeals, map(appeal_document, unit.new_appeals), session)
+        await _replace(
+            database.appeals,
+            [
+                ({"_id": before.id, "state": int(before.state)}, appeal_document(after))
+                for before, after in unit.appeals
+            ],
+            session,
+        )
+        await _insert(database.decisions, map(decision_document, unit.decisions), session)
+
+    async def _write_tails(
+        self, unit: Unit, sequence: int, links: Sequence[AuditEntry], session: Session
+    ) -> None:
+        """The feed and the audit: their numbers must be the next ones."""
+        changes = [
+            changes_document(
+                sequence + 1 + at, unit.changes[at : at + CHANGES_PER_DOCUMENT_MAX], unit.time
+            )
+            for at in range(0, len(unit.changes), CHANGES_PER_DOCUMENT_MAX)
+        ]
+        try:
+            await _insert(self._database.changes, changes, session)
+            await _insert(self._database.audit, map(_link_document, links), session)
+        except Stale:
+            raise _TailMoved from None
+
+    async def _tail_sequence(self) -> int:
+        if self._sequence is None:
+            self._sequence = await self.latest_sequence()
+        return self._sequence
+
+    async def _tail_link(self) -> tuple[int, str]:
+        if self._link is None:
+            with deadline():
+                last = await self._database.audit.find_one({}, {"h": 1}, sort=[("_id", -1)])
+            self._link = (last["_id"], last["h"]) if last else (0, audit.GENESIS)
+        return self._link
+
+
+def _guarded(before: Task, after: Task) -> tuple[Document, Document]:
+    """A task changes only while its state, token and votes are those that were read."""
+    guard = {
+        "_id": before.id,
+        "state": int(before.state),
+        "tok": before.token,
+        "nv": len(before.votes),
+    }
+    return guard, task_document(after)
+
+
+async def _insert(collection: Collection, documents: Iterable[Document], session: Session) -> None:
+    """Inserts new documents; one that exists makes the unit stale."""
+    batch = list(documents)
+    if not batch:
+        return
+    try:
+        await collection.insert_many(batch, ordered=True, session=session)
+    except pymongo.errors.BulkWriteError as error:
+        if _is_duplicate(error):
+            raise Stale from error
+        raise
+
+
+async def _replace(
+    collection: Collection, guarded: Sequence[tuple[Document, Document]], session: Session
+) -> None:
+    """Replaces documents that are still as they were read; one that is not makes the unit stale."""
+    if not guarded:
+        return
+    result = await collection.bulk_write(
+        [ReplaceOne(guard, document) for guard, document in guarded], ordered=True, session=session
+    )
+    if result.matched_count != len(guarded):
+        raise Stale
+
+
+def _is_duplicate(error: pymongo.errors.BulkWriteError) -> bool:
+    errors: Sequence[Any] = (error.details or {}).get("writeErrors", ())
+    return any(each.get("code") == _DUPLICATE_KEY for each in errors)
+
+
+def _link_document(link: AuditEntry) -> Document:
+    return {
+        "_id": link.sequence,
+        "t": link.time,
+        "a": link.actor,
+        "act": link.act,
+        "s": link.subject,
+        "d": link.detail_json,
+        "p": link.previous_hash,
+        "h": link.hash,
+    }

@@ -1,0 +1,203 @@
+"""Which archived videos a name can touch: an inverted index from words and hashtags to batches of videos.
+
+A changed title is matched again only against the videos whose words could mean one of its names. A name may be
+written as its words, as one word, cut in two, or inside a longer hashtag; scripts without spaces go by pairs of
+characters. The index errs on the side of too many: what it finds is matched again, not believed.
+"""
+
+import re
+import unicodedata
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from services.matcher.domain import Video
+
+RUN_LENGTH = 64  # batches merged into one sorted run; 10,000 batches make 157 look-ups of a word
+GLUED_CHARS_MIN = 4  # a shorter name inside a longer hashtag means nothing
+PART_CHARS_MIN = 2
+_WORD = re.compile(r"[^\W_]+")
+_UNSPACED_FIRST = 0x2E80  # from here on most scripts write without spaces
+
+Hashes = npt.NDArray[np.uint32]
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """The words (as hashes) and the folded hashtags of one or more videos."""
+
+    words: frozenset[int]
+    tags: frozenset[str]
+
+    def packed(self) -> bytes:
+        return np.array(sorted(self.words), dtype=np.uint32).tobytes()
+
+
+def footprint_of(video: Video) -> Footprint:
+    """Everything of a video that a name could be found in."""
+    texts = (
+        video.video_description,
+        video.voice_to_text,
+        video.sound_title,
+        video.sound_author,
+        *video.ocr_text,
+        *video.video_mention_list,
+    )
+    words: set[int] = set()
+    for text in texts:
+        if text:
+            words.update(map(_hash, words_of(text)))
+    tags = {"".join(words_of(tag)) for tag in (*video.hashtag_names, *_tags_in(video.video_description))}
+    tags.discard("")
+    words.update(map(_hash, tags))
+    return Footprint(frozenset(words), frozenset(tags))
+
+
+def union(footprints: Iterable[Footprint]) -> Footprint:
+    words: set[int] = set()
+    tags: set[str] = set()
+    for each in footprints:
+        words |= each.words
+        tags |= each.tags
+    return Footprint(frozenset(words), frozenset(tags))
+
+
+def words_of(text: str) -> list[str]:
+    """The folded words of a text; a run of a script without spaces gives its pairs of characters."""
+    if text.isascii():
+        return _WORD.findall(text.casefold())
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    plain = "".join(char for char in decomposed if not unicodedata.combining(char))
+    return [part for word in _WORD.findall(plain) for part in _spaced(word)]
+
+
+@dataclass(frozen=True, slots=True)
+class NameShape:
+    """The ways one name may be written: sets of words that must all be there, and one inside a hashtag."""
+
+    spellings: tuple[frozenset[int], ...]
+    glued: str
+
+    def touches(self, footprint: Footprint) -> bool:
+        """The slow twin of `TouchIndex.find`, for one video."""
+        if any(spelling <= footprint.words for spelling in self.spellings):
+            return True
+        return len(self.glued) >= GLUED_CHARS_MIN and any(self.glued in tag for tag in footprint.tags)
+
+
+def shape_of(name: str) -> NameShape | None:
+    """How to look for a name; None when it has no words."""
+    words = words_of(name)
+    glued = "".join(words)
+    if not glued:
+        return None
+    spellings = [frozenset(map(_hash, words)), frozenset((_hash(glued),))]
+    if len(words) == 1:
+        spellings += [
+            frozenset((_hash(glued[:cut]), _hash(glued[cut:])))
+            for cut in range(PART_CHARS_MIN, len(glued) - PART_CHARS_MIN + 1)
+        ]
+    return NameShape(tuple(dict.fromkeys(spellings)), glued)
+
+
+@dataclass(slots=True)
+class _Run:
+    """Some batches' words, sorted, each with the number of its batch."""
+
+    words: Hashes
+    batches: Hashes
+
+    def find(self, word: int) -> Hashes:
+        low = np.searchsorted(self.words, np.uint32(word), side="left")
+        high = np.searchsorted(self.words, np.uint32(word), side="right")
+        return self.batches[low:high]
+
+
+@dataclass(slots=True)
+class TouchIndex:
+    """From names to the batches that may hold a video they touch; grows, and never forgets."""
+
+    ids: list[str] = field(default_factory=list)
+    _runs: list[_Run] = field(default_factory=list)
+    _recent: list[tuple[int, Hashes]] = field(default_factory=list)
+    _tags: set[str] = field(default_factory=set)
+    _joined_tags: str = "\n"
+    _new_tags: list[str] = field(default_factory=list)
+
+    def add(self, archive_id: str, words: bytes, tags: Iterable[str]) -> None:
+        number = len(self.ids)
+        self.ids.append(archive_id)
+        self._recent.append((number, np.frombuffer(words, dtype=np.uint32)))
+        fresh = set(tags) - self._tags
+        self._tags |= fresh
+        self._new_tags.extend(fresh)
+        if len(self._recent) >= RUN_LENGTH:
+            self._merge()
+
+    def find(self, shapes: Sequence[NameShape]) -> list[str]:
+        """The batches that may hold a video which one of the names touches, in the order they came."""
+        found: set[int] = set()
+        for shape in shapes:
+            for spelling in shape.spellings:
+                found |= self._with_all(spelling)
+            if len(shape.glued) >= GLUED_CHARS_MIN:
+                for tag in self._tags_with(shape.glued):
+                    found |= self._with_all(frozenset((_hash(tag),)))
+        return [self.ids[number] for number in sorted(found)]
+
+    def _with_all(self, words: frozenset[int]) -> set[int]:
+        found: set[int] | None = None
+        for word in words:
+            here = self._with(word)
+            found = here if found is None else found & here
+            if not found:
+                return set()
+        return found or set()
+
+    def _with(self, word: int) -> set[int]:
+        found: set[int] = set()
+        for run in self._runs:
+            found.update(run.find(word).tolist())
+        for number, words in self._recent:
+            at = int(np.searchsorted(words, np.uint32(word)))
+            if at < len(words) and int(words[at]) == word:
+                found.add(number)
+        return found
+
+    def _tags_with(self, glued: str) -> list[str]:
+        if self._new_tags:
+            self._joined_tags += "\n".join(self._new_tags) + "\n"
+            self._new_tags.clear()
+        joined, found, at = self._joined_tags, [], self._joined_tags.find(glued)
+        while at >= 0:
+            start, end = joined.rfind("\n", 0, at) + 1, joined.index("\n", at)
+            found.append(joined[start:end])
+            at = joined.find(glued, end)
+        return found
+
+    def _merge(self) -> None:
+        words = np.concatenate([words for _, words in self._recent])
+        batches = np.concatenate(
+            [np.full(len(words), number, dtype=np.uint32) for number, words in self._recent]
+        )
+        order = np.argsort(words, kind="stable")
+        self._runs.append(_Run(words[order], batches[order]))
+        self._recent.clear()
+
+
+def _hash(word: str) -> int:
+    return zlib.crc32(word.encode())
+
+
+def _tags_in(text: str) -> list[str]:
+    return [part.split(maxsplit=1)[0] for part in text.split("#")[1:] if part and not part[0].isspace()]
+
+
+def _spaced(word: str) -> Iterable[str]:
+    """The word itself, or its pairs of characters when it belongs to a script without spaces."""
+    if len(word) > 1 and any(ord(char) >= _UNSPACED_FIRST for char in word):
+        return (word[at : at + 2] for at in range(len(word) - 1))
+    return (word,)

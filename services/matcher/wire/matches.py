@@ -1,0 +1,225 @@
+"""Matches, anchors, the feed and rematches: from the domain to the wire."""
+
+from collections.abc import Iterable
+
+from protos.matcher.v1 import matcher_pb2 as pb
+from services.matcher.anchors import Judged
+from services.matcher.domain import Evidence, Match, MatchChange, RunnerUp, Stats, StoredVideo, hub_url
+from services.matcher.policy import Gate
+from services.matcher.results import (
+    AnchorAnswer,
+    AnchorsPage,
+    ChangesPage,
+    IndexFacts,
+    Matched,
+    Rematch,
+    StatsOutcome,
+    TitleVideosPage,
+)
+from services.matcher.text.matches import SignalType
+from services.matcher.wire.times import seconds_of, timestamp
+from services.matcher.wire.videos import video_message
+
+SIGNALS = {
+    signal: pb.SignalType.Value(f"SIGNAL_TYPE_{signal.name}") for signal in SignalType
+}
+
+
+def match_message(match: Match) -> pb.Match:
+    candidate = match.candidate
+    return pb.Match(
+        id=match.id,
+        video_id=match.video_id,
+        title_id=candidate.title_id,
+        state=int(match.state),  # type: ignore[arg-type]  # our numbers are the wire's
+        probability=candidate.probability,
+        evidence=map(_evidence, candidate.evidence),
+        runner_ups=map(_runner_up, candidate.runner_ups),
+        margin=candidate.margin,
+        model_version=match.model_version,
+        policy_version=match.policy_version,
+        catalog_revision=match.catalog_revision,
+        decided_by=match.decided_by.value,
+        calibration_version=match.calibration_version,
+        create_time=timestamp(match.create_time),
+        update_time=timestamp(match.update_time),
+    )
+
+
+def _evidence(evidence: Evidence) -> pb.Evidence:
+    message = pb.Evidence(
+        signal_type=SIGNALS[evidence.signal_type],
+        value=evidence.value,
+        reference_id=evidence.reference_id,
+        distance=evidence.distance,
+        contribution=evidence.contribution,
+    )
+    if evidence.span is not None:
+        span = evidence.span
+        message.span.CopyFrom(pb.Span(field=span.field, index=span.index, start=span.start, end=span.end))
+    if evidence.segment is not None:
+        segment = evidence.segment
+        message.segment.CopyFrom(pb.Segment(start_ms=segment.start_ms, end_ms=segment.end_ms))
+    return message
+
+
+def _runner_up(other: RunnerUp) -> pb.RunnerUp:
+    return pb.RunnerUp(title_id=other.title_id, probability=other.probability, separated_by=other.separated_by)
+
+
+def match_video_response(results: tuple[Matched, ...]) -> pb.MatchVideoResponse:
+    (result,) = results
+    return pb.MatchVideoResponse(matches=map(match_message, result.matches), unchanged=result.is_unchanged)
+
+
+def batch_response(results: tuple[Matched, ...]) -> pb.BatchMatchVideosResponse:
+    return pb.BatchMatchVideosResponse(results=map(_video_matches, results))
+
+
+def stream_response(request_id: str, results: tuple[Matched, ...]) -> pb.StreamMatchVideosResponse:
+    return pb.StreamMatchVideosResponse(request_id=request_id, results=map(_video_matches, results))
+
+
+def _video_matches(result: Matched) -> pb.VideoMatches:
+    return pb.VideoMatches(
+        video_id=result.video_id,
+        matches=map(match_message, result.matches),
+        unchanged=result.is_unchanged,
+    )
+
+
+def video_matches_response(matches: tuple[Match, ...]) -> pb.ListVideoMatchesResponse:
+    return pb.ListVideoMatchesResponse(matches=map(match_message, matches))
+
+
+def title_videos_response(page: TitleVideosPage) -> pb.ListTitleVideosResponse:
+    return pb.ListTitleVideosResponse(
+        videos=(_title_video(video, match) for video, match in page.videos),
+        next_page_token=page.next_page_token,
+    )
+
+
+def _title_video(video: StoredVideo, match: Match) -> pb.TitleVideo:
+    return pb.TitleVideo(video=video_message(video), match=match_message(match))
+
+
+def anchors_response(page: AnchorsPage) -> pb.BatchGetAnchorsResponse:
+    return pb.BatchGetAnchorsResponse(
+        anchors=(_anchor(each) for each in page.anchors), policy_version=page.policy_version
+    )
+
+
+def explain_response(answer: AnchorAnswer) -> pb.ExplainAnchorResponse:
+    judged = answer.judged
+    message = pb.ExplainAnchorResponse(
+        anchor=_anchor(judged) if judged else pb.Anchor(state=pb.ANCHOR_STATE_WITHHELD)
+    )
+    message.anchor.video_id = answer.video_id
+    message.anchor.viewer_region = answer.viewer_region
+    message.anchor.explanation.CopyFrom(
+        pb.Explanation(gates=map(_gate, answer.gates), policy_version=answer.policy_version)
+    )
+    if judged:
+        message.match.CopyFrom(match_message(judged.match))
+    return message
+
+
+def _anchor(judged: Judged) -> pb.Anchor:
+    match = judged.match
+    return pb.Anchor(
+        video_id=match.video_id,
+        title_id=match.title_id,
+        hub_url=hub_url(match.title_id),
+        label=judged.card.name,
+        state=pb.ANCHOR_STATE_SHOWN if judged.is_shown else pb.ANCHOR_STATE_WITHHELD,
+        viewer_region=judged.facts.viewer_region,
+        match_id=match.id,
+    )
+
+
+def _gate(gate: Gate) -> pb.Gate:
+    return pb.Gate(
+        code=int(gate.code),  # type: ignore[arg-type]  # our numbers are the wire's
+        passed=gate.passed,
+        value=gate.value,
+        threshold=gate.threshold,
+        gap=gate.gap,
+        remedy=gate.remedy,
+    )
+
+
+def stats_of(messages: Iterable[pb.VideoStats], now_s: float) -> tuple[Stats, ...]:
+    return tuple(_stats(message, now_s, f"stats[{at}].") for at, message in enumerate(messages))
+
+
+def _stats(message: pb.VideoStats, now_s: float, at: str) -> Stats:
+    def given(name: str) -> int | None:
+        return getattr(message, name) if message.HasField(name) else None  # type: ignore[arg-type]
+
+    return Stats(
+        video_id=message.video_id,
+        observe_time_s=(
+            seconds_of(message.observe_time, f"{at}observe_time") if message.HasField("observe_time") else now_s
+        ),
+        view_count=given("view_count"),
+        like_count=given("like_count"),
+        comment_count=given("comment_count"),
+        share_count=given("share_count"),
+        follower_count=given("follower_count"),
+        strike_score=given("strike_score"),
+    )
+
+
+def stats_response(outcome: StatsOutcome) -> pb.UpdateVideoStatsResponse:
+    return pb.UpdateVideoStatsResponse(
+        updated_count=outcome.updated_count,
+        unknown_count=outcome.unknown_count,
+        stale_count=outcome.stale_count,
+        changed_match_count=outcome.changed_match_count,
+    )
+
+
+def index_message(facts: IndexFacts) -> pb.IndexInfo:
+    return pb.IndexInfo(
+        catalog_revision=facts.catalog_revision,
+        latest_catalog_revision=facts.latest_catalog_revision,
+        title_count=facts.title_count,
+        alias_count=facts.alias_count,
+        reference_image_count=facts.reference_image_count,
+        model_version=facts.model_version,
+        calibration_version=facts.calibration_version,
+        policy_version=facts.policy_version,
+        build_time=timestamp(facts.build_time),
+        lag_s=facts.lag_s,
+        is_ready=facts.is_ready,
+        video_count=facts.video_count,
+    )
+
+
+def rematch_message(rematch: Rematch) -> pb.RematchRun:
+    return pb.RematchRun(
+        id=rematch.id,
+        title_id=rematch.title_id,
+        state=int(rematch.state),  # type: ignore[arg-type]  # our numbers are the wire's
+        video_count=rematch.video_count,
+        changed_count=rematch.changed_count,
+        create_time=timestamp(rematch.create_time),
+        update_time=timestamp(rematch.update_time),
+    )
+
+
+def changes_response(page: ChangesPage) -> pb.ListMatchChangesResponse:
+    return pb.ListMatchChangesResponse(
+        changes=map(_change, page.changes), latest_sequence=page.latest_sequence
+    )
+
+
+def _change(change: MatchChange) -> pb.MatchChange:
+    return pb.MatchChange(
+        sequence=change.sequence,
+        match=match_message(change.match),
+        previous_state=int(change.previous_state or 0),  # type: ignore[arg-type]
+        cause=int(change.cause),  # type: ignore[arg-type]
+        video=video_message(change.video),
+        change_time=timestamp(change.change_time),
+    )

@@ -1,0 +1,155 @@
+"""Videos: from the wire to the domain, to the bytes they are kept as, and back."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from chassis.errors import InvalidArgument, Violation
+from protos.matcher.v1 import matcher_pb2 as pb
+from services.matcher.domain import (
+    AccountType,
+    Creator,
+    FrameHash,
+    FrameSignal,
+    FrameVector,
+    Standing,
+    StoredVideo,
+    Video,
+)
+from services.matcher.wire.times import seconds_of
+
+DIGEST_BYTES = 16
+
+
+def videos_of(messages: Iterable[pb.Video]) -> tuple[Video, ...]:
+    return tuple(
+        video_of(message, at=f"videos[{number}].") for number, message in enumerate(messages)
+    )
+
+
+def video_of(message: pb.Video, *, at: str = "video.") -> Video:
+    """The video as sent; pixels are parted from what is kept, and both are fingerprinted."""
+    digest = hashlib.blake2b(message.SerializeToString(deterministic=True), digest_size=DIGEST_BYTES).digest()
+    images, clip = tuple(message.images), message.video
+    if not images and not clip:
+        return _video(message, message.SerializeToString(), digest, at)
+    kept = pb.Video()
+    kept.CopyFrom(message)
+    kept.ClearField("images")
+    kept.ClearField("video")
+    return replace(_video(kept, kept.SerializeToString(), digest, at), images=images, clip=clip)
+
+
+def kept_video_of(body: bytes, digest: bytes = b"") -> Video:
+    """The video as it was kept."""
+    return _video(pb.Video.FromString(body), body, digest, "video.")
+
+
+def video_message(video: StoredVideo) -> pb.Video:
+    """A kept video with its latest numbers, without frames."""
+    message = pb.Video.FromString(video.body)
+    message.ClearField("frame_hashes")
+    message.ClearField("embeddings")
+    message.ClearField("frames")
+    _put_standing(message, video.standing)
+    message.id = video.id
+    return message
+
+
+def _video(message: pb.Video, body: bytes, digest: bytes, at: str) -> Video:
+    return Video(
+        id=message.id,
+        body=body,
+        digest=digest,
+        creator=_creator(message.creator, at) if message.HasField("creator") else None,
+        create_time=message.create_time,
+        region_code=message.region_code,
+        video_description=message.video_description,
+        duration=message.duration,
+        hashtag_names=tuple(message.hashtag_names),
+        video_mention_list=tuple(message.video_mention_list),
+        music_id=message.music_id,
+        sound_title=message.sound.title,
+        sound_author=message.sound.author,
+        effect_ids=tuple(message.effect_ids),
+        voice_to_text=message.voice_to_text,
+        ocr_text=tuple(message.ocr_text),
+        view_count=message.view_count,
+        like_count=message.like_count,
+        comment_count=message.comment_count,
+        share_count=message.share_count,
+        video_label=message.video_label,
+        is_aigc=message.is_aigc,
+        made_for_kids=message.made_for_kids,
+        content_claimed=message.content_claimed,
+        frame_hashes=tuple(map(_frame_hash, message.frame_hashes)),
+        vectors=tuple(map(_vector, message.embeddings)),
+        language=message.language,
+        frames=tuple(map(_frame, message.frames)),
+    )
+
+
+def _creator(message: pb.Creator, at: str) -> Creator:
+    strikes_s = (
+        seconds_of(message.strike_time, f"{at}creator.strike_time") if message.HasField("strike_time") else 0.0
+    )
+    return Creator(
+        id=message.id,
+        username=message.username,
+        follower_count=message.follower_count,
+        is_verified=message.is_verified,
+        region_code=message.region_code,
+        strike_score=message.strike_score,
+        account_type=AccountType(message.account_type),
+        strike_time_s=strikes_s,
+    )
+
+
+def _frame_hash(message: pb.FrameHash) -> FrameHash:
+    return FrameHash(
+        signal_type=message.signal_type, signal=message.signal, time_offset_ms=message.time_offset_ms
+    )
+
+
+def _vector(message: pb.Embedding) -> FrameVector:
+    return FrameVector(
+        model=message.model,
+        values=np.array(message.values, dtype="<f4").tobytes(),
+        dtype=message.dtype,
+        t_ms=message.t_ms,
+    )
+
+
+def _frame(message: pb.FrameSignal) -> FrameSignal:
+    return FrameSignal(
+        t_ms=message.t_ms,
+        pdq=message.pdq,
+        pdq_quality=message.pdq_quality,
+        vectors=tuple(map(_vector, message.embeddings)),
+        labels=tuple(message.labels),
+        mirrored=message.mirrored,
+    )
+
+
+def _put_standing(message: pb.Video, standing: Standing) -> None:
+    message.view_count = standing.view_count
+    message.like_count = standing.like_count
+    message.comment_count = standing.comment_count
+    message.share_count = standing.share_count
+    if message.HasField("creator"):
+        message.creator.follower_count = standing.follower_count
+        message.creator.strike_score = standing.strike_score
+
+
+def require_distinct(videos: tuple[Video, ...]) -> tuple[Video, ...]:
+    """A batch names each video once."""
+    seen: set[str] = set()
+    for number, video in enumerate(videos):
+        if video.id in seen:
+            raise InvalidArgument(
+                violations=[Violation(f"videos[{number}].id", "names a video that this batch already has")]
+            )
+        seen.add(video.id)
+    return videos
