@@ -1,3 +1,35 @@
-"""What every test may use: the embedded servers and the running server of chassis.testing."""
+"""What every test may use, and the gate on covered branches."""
+
+import json
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
 
 pytest_plugins = ["chassis.testing"]
+
+REPORT = Path("build/coverage.json")
+_SAID = pytest.StashKey[str]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--branches-min", type=float, default=0.0, help=f"percent of branches {REPORT} must show")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Coverage's own gate counts lines and branches together; ours is about branches alone."""
+    result = yield
+    least = session.config.getoption("--branches-min")
+    if least and not hasattr(session.config, "workerinput"):
+        totals = json.loads(REPORT.read_text())["totals"]
+        share = 100 * totals["covered_branches"] / max(1, totals["num_branches"])
+        session.config.stash[_SAID] = f"{share:.1f} % of {totals['num_branches']} branches are covered, {least:.0f} % must"
+        if share < least:
+            session.testsfailed += 1
+    return result
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if said := config.stash.get(_SAID, ""):
+        terminalreporter.write_line(said)
