@@ -1,24 +1,23 @@
-"""What else the catalog is about: changes, imports, aliases, reference images, and every error it raises."""
+"""What else the catalog is about: changes, imports, hits, aliases, reference images, and the pages they come in."""
 
 import enum
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from chassis.errors import (
-    Aborted,
-    AlreadyExists,
-    FailedPrecondition,
-    InvalidArgument,
-    NotFound,
-    OutOfRange,
-    ResourceExhausted,
-    Unavailable,
-)
-
-from services.catalog.title import AmbiguityClass, Title
+from services.catalog.title import AmbiguityClass, Title, TitleState
 
 IMPORT_ERRORS_KEPT_MAX = 1_000
 BANK_IMAGES_MAX = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A title with what is kept beside its content."""
+
+    title: Title
+    ordinal: int = 0  # the revision that created it: titles are listed in this order
+    digest: str = ""  # of the row last imported
+    before_deletion: TitleState = TitleState.ACTIVE
 
 
 class ChangeType(enum.StrEnum):
@@ -137,6 +136,23 @@ class ImportState:
     source: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchHit:
+    """One title found, and the name that was met."""
+
+    title: Title
+    matched_name: str
+    matched_by: int
+    typo_count: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPage:
+    hits: tuple[SearchHit, ...]
+    next_page_token: str = ""
+    revision: int = 0
+
+
 class AliasKind(enum.StrEnum):
     TITLE = "title"
     ORIGINAL = "original"
@@ -247,111 +263,3 @@ class ReferencePage:
 class ReferenceBatch:
     images: tuple[ReferenceImage, ...] = field(default=())
     revision: int = 0
-
-
-class TitleNotFound(NotFound):
-    """This title does not exist."""
-
-    reason = "TITLE_NOT_FOUND"
-
-
-class TitleExists(AlreadyExists):
-    """A title with this id exists already."""
-
-    reason = "TITLE_EXISTS"
-
-
-class TitleDeleted(FailedPrecondition):
-    """This title is deleted: undelete it first."""
-
-    reason = "TITLE_DELETED"
-
-
-class TitleNotDeleted(FailedPrecondition):
-    """This title is not deleted."""
-
-    reason = "TITLE_NOT_DELETED"
-
-
-class TitleInvalid(InvalidArgument):
-    """The title is not valid."""
-
-    reason = "TITLE_INVALID"
-
-
-class TitleTooLarge(InvalidArgument):
-    """A title may not be larger than 64 kB."""
-
-    reason = "TITLE_TOO_LARGE"
-
-
-class EtagMismatch(Aborted):
-    """The title was changed since you read it: read it again."""
-
-    reason = "ETAG_MISMATCH"
-
-
-class UpdateMaskInvalid(InvalidArgument):
-    """The update mask names fields that do not exist or may not be written."""
-
-    reason = "UPDATE_MASK_INVALID"
-
-
-class FilterInvalid(InvalidArgument):
-    """The filter cannot be read."""
-
-    reason = "FILTER_INVALID"
-
-
-class RequestIdReused(AlreadyExists):
-    """This request_id was used before with another body."""
-
-    reason = "REQUEST_ID_REUSED"
-
-
-class ImportNotFound(NotFound):
-    """No import has this id."""
-
-    reason = "IMPORT_NOT_FOUND"
-
-
-class ImportOutOfOrder(InvalidArgument):
-    """The lines of an import must grow from message to message."""
-
-    reason = "IMPORT_OUT_OF_ORDER"
-
-
-class RevisionAhead(OutOfRange):
-    """This revision was never given out: the follower must start over."""
-
-    reason = "REVISION_AHEAD"
-
-
-class IndexNotReady(Unavailable):
-    """The search index is being built after a start: try again shortly."""
-
-    reason = "INDEX_NOT_READY"
-
-
-class AliasNotFound(NotFound):
-    """This name is not in the registry for this title."""
-
-    reason = "ALIAS_NOT_FOUND"
-
-
-class AliasPinned(FailedPrecondition):
-    """An editor pinned this name: only an editor may change it."""
-
-    reason = "ALIAS_PINNED"
-
-
-class ReferenceImageNotFound(NotFound):
-    """This reference image does not exist."""
-
-    reason = "REFERENCE_IMAGE_NOT_FOUND"
-
-
-class ReferenceBankFull(ResourceExhausted):
-    """A title may not have more than 2,000 reference images."""
-
-    reason = "REFERENCE_BANK_FULL"

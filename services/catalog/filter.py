@@ -14,8 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chassis.errors import Violation
-
-from services.catalog.domain import FilterInvalid
+from services.catalog.errors import FilterInvalid
 from services.catalog.title import MediaType, Title, TitleState
 
 TERMS_MAX = 20

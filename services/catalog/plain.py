@@ -21,7 +21,7 @@ Translate = Callable[[Any], Any]
 def to_plain(value: Any) -> Plain:
     """The value without its defaults."""
     found: Plain = {}
-    for name, encode, default in _encoders(type(value)):
+    for name, encode, default in _encoders(type(value)):  # type: ignore[arg-type] # mypy: classes are hashable
         part = getattr(value, name)
         if part != default:
             found[name] = part if encode is None else encode(part)
@@ -30,20 +30,20 @@ def to_plain(value: Any) -> Plain:
 
 def from_plain(cls: type[T], plain: Mapping[str, Any]) -> T:
     """The value again; what is absent gets its default."""
-    decoders = _decoders(cls)
+    decoders = _decoders(cls)  # type: ignore[arg-type] # likewise
     return cls(**{
         name: part if (decode := decoders[name]) is None else decode(part) for name, part in plain.items()
     })  # fmt: skip
 
 
 @functools.cache
-def _encoders(cls: type[Any]) -> tuple[tuple[str, Translate | None, Any], ...]:
+def _encoders(cls: Any) -> tuple[tuple[str, Translate | None, Any], ...]:
     hints = typing.get_type_hints(cls)
     return tuple((part.name, _encoder(hints[part.name]), part.default) for part in dataclasses.fields(cls))
 
 
 @functools.cache
-def _decoders(cls: type[Any]) -> Mapping[str, Translate | None]:
+def _decoders(cls: Any) -> Mapping[str, Translate | None]:
     hints = typing.get_type_hints(cls)
     return {part.name: _decoder(hints[part.name]) for part in dataclasses.fields(cls)}
 
@@ -84,8 +84,9 @@ def _item_of(hint: Any) -> Any | None:
 def _bare(hint: Any) -> type[Any]:
     """`datetime` for `datetime | None`; other types as they are."""
     if isinstance(hint, types.UnionType):
-        return next(part for part in typing.get_args(hint) if part is not types.NoneType)
-    return typing.cast("type[Any]", hint)
+        return _bare(next(part for part in typing.get_args(hint) if part is not types.NoneType))
+    kind: type[Any] = hint
+    return kind
 
 
 def time_text(time: datetime) -> str:

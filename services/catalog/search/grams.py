@@ -90,7 +90,9 @@ def _inner_grams(codes: U32) -> list[tuple[U32, npt.NDArray[np.int64]]]:
 def _hash(a: U32, b: U32 | np.uint32, c: U32 | np.uint32, kind: np.uint32) -> U32:
     """32 bits a gram; two grams that fall together cost a candidate, never an answer."""
     with np.errstate(over="ignore"):
-        mixed = (a * _A) ^ (np.multiply(b, _B) << np.uint32(7)) ^ (np.multiply(c, _C) >> np.uint32(3)) ^ np.multiply(c, _A)
+        mixed = (
+            (a * _A) ^ (np.multiply(b, _B) << np.uint32(7)) ^ (np.multiply(c, _C) >> np.uint32(3)) ^ np.multiply(c, _A)
+        )
         mixed = (mixed ^ (mixed >> np.uint32(15))) * _B + kind * _KIND
         return np.asarray(mixed ^ (mixed >> np.uint32(13)), dtype=np.uint32)
 

@@ -151,28 +151,28 @@ class SearchIndex:
                 best[hit.title_id] = hit
         return heapq.nsmallest(HITS_MAX, best.values())
 
-    def shared_count(self, folded: str) -> int:
-        """How many titles that are not deleted have a name of this folded form."""
+    def ids_named(self, folded: str) -> list[str]:
+        """The titles, not deleted, that have a name of this folded form; the most popular first."""
+        slots = self._slots_named(folded)
+        return [self._ids[slot] for slot in sorted(slots, key=lambda slot: -self._popularity[slot])]
+
+    def sharing(self, title_id: str, folded: str) -> tuple[int, float]:
+        """How many titles share a name, and which part of their popularity is this title's."""
+        slots = self._slots_named(folded)
+        own = self._slot_of.get(title_id)
+        if own is None or own not in slots:
+            return len(slots), 1.0 / (len(slots) + 1)
+        weights = {slot: float(self._popularity[slot]) + 1.0 for slot in slots}
+        return len(slots), weights[own] / sum(weights.values())
+
+    def _slots_named(self, folded: str) -> set[int]:
         hashes = np.array([hash(folded)], np.int64)
         slots: set[int] = set()
         for each in self._segments:
             numbers = each.exactly(hashes)
             numbers = numbers[self._live(each, numbers)]
             slots.update(int(each.slots[n]) for n in numbers if each.name(int(n)) == folded)
-        return len(slots)
-
-    def popularity_share(self, title_id: str, folded: str) -> float:
-        """The title's part of the popularity of all that share the name; 0 when it has not got it."""
-        hashes = np.array([hash(folded)], np.int64)
-        found: set[int] = set()
-        for each in self._segments:
-            numbers = each.exactly(hashes)
-            found.update(each.slots[numbers[self._live(each, numbers)]].tolist())
-        own = self._slot_of.get(title_id)
-        if own is None or own not in found:
-            return 0.0
-        weights = {slot: float(self._popularity[slot]) + 1.0 for slot in found}
-        return weights[own] / sum(weights.values())
+        return slots
 
     def _set_facts(self, entry: Entry) -> int:
         slot = self._slot_of.get(entry.id)

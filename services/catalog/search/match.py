@@ -104,8 +104,7 @@ def _beginning_typos(text: str, name: str, most: int) -> int:
     if len(name) <= len(text) + most:
         return OSA.distance(text, name, score_cutoff=most)
     return min(
-        OSA.distance(text, name[:length], score_cutoff=most)
-        for length in range(len(text) - most, len(text) + most + 1)
+        OSA.distance(text, name[:length], score_cutoff=most) for length in range(len(text) - most, len(text) + most + 1)
     )
 
 

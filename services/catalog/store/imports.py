@@ -1,0 +1,34 @@
+"""How far each import came, committed together with the rows it counts."""
+
+from dataclasses import replace
+
+from chassis import mongo
+from chassis.mongo import Database, Session
+from services.catalog.domain import IMPORT_ERRORS_KEPT_MAX, ImportState
+from services.catalog.plain import from_plain, to_plain
+
+
+class Imports:
+    """The imports collection."""
+
+    def __init__(self, database: Database) -> None:
+        self._imports = database["imports"]
+
+    async def prepare(self) -> None:
+        # A transaction may not make its collection.
+        with mongo.deadline():
+            await self._imports.create_index("body.start_time")
+
+    async def get(self, import_id: str, session: Session | None = None) -> ImportState | None:
+        with mongo.deadline():
+            found = await self._imports.find_one({"_id": import_id}, session=session)
+        return from_plain(ImportState, found["body"]) if found else None
+
+    async def put(self, state: ImportState, session: Session) -> None:
+        kept = replace(state, errors=state.errors[:IMPORT_ERRORS_KEPT_MAX])
+        await self._imports.replace_one(
+            {"_id": state.import_id},
+            {"_id": state.import_id, "body": to_plain(kept)},
+            upsert=True,
+            session=session,
+        )
