@@ -42,9 +42,7 @@ def qualities(decisions: Iterable[Decision]) -> tuple[ReviewerQuality, ...]:
                 for other in votes
                 if other.vote.reviewer_id != mine.vote.reviewer_id
             ]
-    return tuple(
-        _quality(reviewer_id, votes, pairs[reviewer_id]) for reviewer_id, votes in sorted(by_reviewer.items())
-    )
+    return tuple(_quality(reviewer_id, votes, pairs[reviewer_id]) for reviewer_id, votes in sorted(by_reviewer.items()))
 
 
 def cohens_kappa(pairs: Sequence[tuple[object, object]]) -> float:
@@ -64,9 +62,7 @@ def weight_of(right: float, wrong: float) -> float:
     return max(WEIGHT_MIN, min(1.0, 2 * accuracy - 1))
 
 
-def _quality(
-    reviewer_id: str, votes: Sequence[Decision], pairs: Sequence[tuple[Verdict, Verdict]]
-) -> ReviewerQuality:
+def _quality(reviewer_id: str, votes: Sequence[Decision], pairs: Sequence[tuple[Verdict, Verdict]]) -> ReviewerQuality:
     goldens = [vote for vote in votes if vote.expected is not None]
     right = sum(vote.vote.verdict is vote.expected for vote in goldens)
     agreed = sum(mine is other for mine, other in pairs)

@@ -1,18 +1,48 @@
 """From a stored video to its anchor: the facts of each match, judged in order of probability."""
 
-from collections.abc import Callable
+import enum
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from services.matcher.decision import Decision, decided
-from services.matcher.domain import Match, Standing, StoredVideo, TitleCard
+from services.matcher.domain import (
+    Candidate,
+    DecidedBy,
+    Match,
+    MatchState,
+    Standing,
+    StoredVideo,
+    TitleCard,
+    TitleState,
+)
 from services.matcher.policy import Facts, Policy
 
 CardOf = Callable[[str], TitleCard]
 
 
+class SwitchScope(enum.IntEnum):
+    """What a kill switch covers; the numbers are the wire's."""
+
+    GLOBAL = 1
+    TITLE = 2
+    REGION = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KillSwitch:
+    """A kill switch that is on; `target` is a title or a region, empty for the global one."""
+
+    scope: SwitchScope
+    target: str
+    note: str
+    actor: str
+    set_time: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Switches:
-    """The kill switches that are on; `epoch` counts their changes."""
+    """The kill switches that are on, as they are asked; `epoch` counts their changes."""
 
     is_global: bool = False
     titles: frozenset[str] = frozenset()
@@ -21,6 +51,16 @@ class Switches:
 
     def cover(self, title_id: str, viewer_region: str) -> bool:
         return self.is_global or title_id in self.titles or viewer_region in self.regions
+
+    @staticmethod
+    def of(switches: Iterable[KillSwitch], epoch: int) -> "Switches":
+        on = tuple(switches)
+        return Switches(
+            is_global=any(each.scope is SwitchScope.GLOBAL for each in on),
+            titles=frozenset(each.target for each in on if each.scope is SwitchScope.TITLE),
+            regions=frozenset(each.target for each in on if each.scope is SwitchScope.REGION),
+            epoch=epoch,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,3 +127,23 @@ def facts_of(
         viewer_region=viewer_region,
         rank=rank,
     )
+
+
+def facts_without_match(regime: Regime, video: StoredVideo, viewer_region: str) -> Facts:
+    """The facts of a video that names no title: everything but the probability can still be judged."""
+    nothing = Candidate(title_id="", probability=0.0, evidence=())
+    moment = datetime.fromtimestamp(regime.now_s, UTC)
+    match = Match(
+        video_id=video.id,
+        candidate=nothing,
+        state=MatchState.REJECTED,
+        decided_by=DecidedBy.POLICY,
+        create_time=moment,
+        update_time=moment,
+        model_version="",
+        calibration_version="",
+        policy_version=regime.policy.version,
+        catalog_revision=0,
+    )
+    card = TitleCard("", TitleState.ACTIVE)
+    return facts_of(regime, video.standing, match, card, viewer_region, rank=1)

@@ -179,9 +179,7 @@ def _terms(kind: str, trials: Sequence[Trial], shifts: Mapping[tuple[str, str], 
     return tuple(_term(kind, key, found, shifts) for key, found in sorted(by_key.items()))
 
 
-def _term(
-    kind: str, key: str, trials: Sequence[Trial], shifts: Mapping[tuple[str, str], float]
-) -> Term:
+def _term(kind: str, key: str, trials: Sequence[Trial], shifts: Mapping[tuple[str, str], float]) -> Term:
     capped = _capped(trials)
     approved = math.fsum(weight for trial, weight in capped if trial.approved)
     total = math.fsum(weight for _, weight in capped)

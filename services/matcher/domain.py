@@ -1,7 +1,7 @@
 """The values of matching: videos, evidence, matches, titles as the index knows them, changes."""
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from services.matcher.text.matches import SignalType
@@ -343,3 +343,23 @@ def standing_of(video: Video, now_s: float) -> Standing:
 
 
 NOBODY = Creator(id="")
+
+
+def with_stats(standing: Standing, stats: Stats) -> Standing:
+    """The standing after newer numbers; what they do not name stays."""
+
+    def newer(given: int | None, known: int) -> int:
+        return known if given is None else given
+
+    has_strikes = stats.strike_score is not None
+    return replace(
+        standing,
+        view_count=newer(stats.view_count, standing.view_count),
+        like_count=newer(stats.like_count, standing.like_count),
+        comment_count=newer(stats.comment_count, standing.comment_count),
+        share_count=newer(stats.share_count, standing.share_count),
+        follower_count=newer(stats.follower_count, standing.follower_count),
+        strike_score=stats.strike_score if stats.strike_score is not None else standing.strike_score,
+        strike_time_s=stats.observe_time_s if has_strikes else standing.strike_time_s,
+        observe_time_s=stats.observe_time_s,
+    )

@@ -13,7 +13,7 @@ from services.matcher.errors import IndexLoading
 from services.matcher.text.index import TextIndex
 from services.matcher.text.matches import TextMatch
 from services.matcher.text.posts import Post
-from services.matcher.titles import CatalogTitle
+from services.matcher.titles import CatalogTitle, ReferenceBank
 from services.matcher.visual.engine import VisualEngine
 
 NAMES_FILE = "names.index"
@@ -27,7 +27,7 @@ class TextEngine(Protocol):
     @property
     def model_version(self) -> str: ...
 
-    def match(self, posts: Sequence[Post]) -> Sequence[Sequence[TextMatch]]: ...
+    def match_batch(self, posts: Sequence[Post]) -> Sequence[Sequence[TextMatch]]: ...
 
 
 EngineOf = Callable[[TextIndex], TextEngine]
@@ -50,6 +50,7 @@ class LiveIndex:
     engine_of: EngineOf
     visual: VisualEngine = field(default_factory=VisualEngine)
     cards: dict[str, TitleCard] = field(default_factory=dict)
+    references: dict[str, frozenset[str]] = field(default_factory=dict)  # ids held, by title
     latest_revision: int = 0
     build_time: datetime | None = None
     agreed_at: float = 0.0  # monotonic; when the index last agreed with the catalog
@@ -69,6 +70,10 @@ class LiveIndex:
     @property
     def revision(self) -> int:
         return self._names.revision if self._names else 0
+
+    @property
+    def alias_count(self) -> int:
+        return len(self._names.text.base.alias_key) if self._names else 0
 
     @property
     def lag_s(self) -> float:
@@ -91,6 +96,17 @@ class LiveIndex:
     def put_cards(self, titles: Iterable[CatalogTitle]) -> None:
         """Cards decide about anchors at once, whether or not the names are searchable yet."""
         self.cards.update((title.id, title.card) for title in titles)
+
+    def put_bank(self, bank: ReferenceBank) -> None:
+        """Replaces the reference images of one title."""
+        held = self.references.get(bank.title_id, frozenset())
+        now = frozenset(each.id for each in bank.references)
+        self.visual.update(
+            added=bank.references,
+            removed_ids=held - now,
+            bank_states={bank.title_id: bank.is_enabled},
+        )
+        self.references[bank.title_id] = now
 
 
 def changed(text: TextIndex, titles: Iterable[CatalogTitle]) -> TextIndex:

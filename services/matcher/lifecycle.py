@@ -23,6 +23,7 @@ class TaskAct(enum.Enum):
     VOTE_ON = "vote_on"  # a vote after which more are needed
     SETTLE = "settle"  # the vote that decides
     CLOSE = "close"  # the SLA ran out, or the match no longer stands
+    REOPEN = "reopen"  # the match came into review again
 
 
 TASK: Mapping[tuple[TaskState, TaskAct], TaskState] = {
@@ -34,6 +35,8 @@ TASK: Mapping[tuple[TaskState, TaskAct], TaskState] = {
     (TaskState.LEASED, TaskAct.VOTE_ON): TaskState.OPEN,
     (TaskState.LEASED, TaskAct.SETTLE): TaskState.DECIDED,
     (TaskState.LEASED, TaskAct.CLOSE): TaskState.CLOSED,
+    (TaskState.CLOSED, TaskAct.REOPEN): TaskState.OPEN,
+    (TaskState.DECIDED, TaskAct.REOPEN): TaskState.OPEN,
 }
 
 

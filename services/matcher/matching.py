@@ -32,11 +32,9 @@ def post_of(video: Video) -> Post:
     )
 
 
-def text_candidates(
-    names: Names, calibration: Calibration, videos: Sequence[Video]
-) -> list[tuple[Candidate, ...]]:
+def text_candidates(names: Names, calibration: Calibration, videos: Sequence[Video]) -> list[tuple[Candidate, ...]]:
     """The candidates of each video by its words, the most probable first."""
-    found = names.engine.match([post_of(video) for video in videos])
+    found = names.engine.match_batch([post_of(video) for video in videos])
     return [tuple(calibrated(calibration, candidate_of(match)) for match in matches) for matches in found]
 
 

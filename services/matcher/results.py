@@ -95,3 +95,39 @@ class ChangesPage:
 
     changes: tuple[MatchChange, ...]
     latest_sequence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulationCell:
+    """Anchors under two policies, for one region and follower band."""
+
+    region_code: str
+    follower_band: str
+    before_count: int
+    after_count: int
+    gained_count: int
+    lost_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulation:
+    """What another policy would do."""
+
+    total: SimulationCell
+    cells: tuple[SimulationCell, ...]
+    match_count: int
+    is_truncated: bool
+    gained_match_ids: tuple[str, ...]
+    lost_match_ids: tuple[str, ...]
+    review_delta_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThresholdProposal:
+    """Thresholds for a capacity and costs, and what they would ask for."""
+
+    approve_threshold: float
+    review_threshold: float
+    reviews_per_day: float
+    cost_per_day: float
+    match_count: int

@@ -183,15 +183,11 @@ def voted(task: Task, vote: Vote, now: datetime, *, is_sampled: bool, weights: M
         return replace(task, state=TASK[task.state, TaskAct.RELEASE], lease=None, seen_by=seen_by)
     votes = (*task.votes, vote)
     if task.is_golden:
-        return replace(
-            task, state=TASK[task.state, TaskAct.VOTE_ON], lease=None, votes=votes, seen_by=seen_by
-        )
+        return replace(task, state=TASK[task.state, TaskAct.VOTE_ON], lease=None, votes=votes, seen_by=seen_by)
     required = _required(votes, is_sampled=is_sampled)
     after = replace(task, votes=votes, seen_by=seen_by, lease=None, required_votes=required)
     if len(votes) < required:
-        return replace(
-            after, state=TASK[task.state, TaskAct.VOTE_ON], kind=TaskKind(min(required, READERS_MAX))
-        )
+        return replace(after, state=TASK[task.state, TaskAct.VOTE_ON], kind=TaskKind(min(required, READERS_MAX)))
     return replace(
         after,
         state=TASK[task.state, TaskAct.SETTLE],

@@ -80,14 +80,10 @@ def said(
     )
     told = replace(before, matches=matches)
     ruling = ruled(regime, now, told, None, basis=None, cause=cause)
-    return Ruling(
-        video=ruling.video, changes=_changes(before, ruling.video, cause, now), is_changed=True
-    )
+    return Ruling(video=ruling.video, changes=_changes(before, ruling.video, cause, now), is_changed=True)
 
 
-def _with_kept(
-    regime: Regime, before: StoredVideo, candidates: Sequence[Candidate] | None
-) -> list[Candidate]:
+def _with_kept(regime: Regime, before: StoredVideo, candidates: Sequence[Candidate] | None) -> list[Candidate]:
     """Most probable first: candidates worth keeping, and known matches that stand without being found."""
     if candidates is None:
         return [match.candidate for match in before.matches]
@@ -97,8 +93,7 @@ def _with_kept(
     kept += [
         match.candidate
         for match in before.matches
-        if match.title_id not in found
-        and (match.verdict is not None or regime.card_of(match.title_id).state in GONE)
+        if match.title_id not in found and (match.verdict is not None or regime.card_of(match.title_id).state in GONE)
     ]
     return sorted(kept, key=lambda each: (-each.probability, each.title_id))
 
@@ -115,9 +110,7 @@ def _decided(
 ) -> tuple[Match, bool]:
     match = _renewed(known, candidate, basis) if known else _new(video.id, candidate, now, basis)
     card = regime.card_of(candidate.title_id)
-    decision = decided(
-        regime.policy, facts_of(regime, video.standing, match, card, viewer_region="", rank=rank)
-    )
+    decision = decided(regime.policy, facts_of(regime, video.standing, match, card, viewer_region="", rank=rank))
     after = replace(
         match,
         state=decision.state,
@@ -159,9 +152,7 @@ def _new(video_id: str, candidate: Candidate, now: datetime, basis: Basis | None
     )
 
 
-def _changes(
-    before: StoredVideo, after: StoredVideo, cause: Cause, now: datetime
-) -> tuple[MatchChange, ...]:
+def _changes(before: StoredVideo, after: StoredVideo, cause: Cause, now: datetime) -> tuple[MatchChange, ...]:
     """What the feed tells: new matches of note, changes of state, anchors gained or lost, matches gone."""
     changes: list[MatchChange] = []
     for match in after.matches:
@@ -181,9 +172,7 @@ def _changes(
     return tuple(changes)
 
 
-def _change(
-    match: Match, known: Match | None, cause: Cause, video: StoredVideo, now: datetime
-) -> MatchChange:
+def _change(match: Match, known: Match | None, cause: Cause, video: StoredVideo, now: datetime) -> MatchChange:
     return MatchChange(
         match=match,
         previous_state=known.state if known else None,

@@ -121,13 +121,15 @@ class TouchIndex:
     """From names to the batches that may hold a video they touch; grows, and never forgets."""
 
     ids: list[str] = field(default_factory=list)
+    video_count: int = 0
     _runs: list[_Run] = field(default_factory=list)
     _recent: list[tuple[int, Hashes]] = field(default_factory=list)
     _tags: set[str] = field(default_factory=set)
     _joined_tags: str = "\n"
     _new_tags: list[str] = field(default_factory=list)
 
-    def add(self, archive_id: str, words: bytes, tags: Iterable[str]) -> None:
+    def add(self, archive_id: str, words: bytes, tags: Iterable[str], video_count: int) -> None:
+        self.video_count += video_count
         number = len(self.ids)
         self.ids.append(archive_id)
         self._recent.append((number, np.frombuffer(words, dtype=np.uint32)))
@@ -180,9 +182,7 @@ class TouchIndex:
 
     def _merge(self) -> None:
         words = np.concatenate([words for _, words in self._recent])
-        batches = np.concatenate(
-            [np.full(len(words), number, dtype=np.uint32) for number, words in self._recent]
-        )
+        batches = np.concatenate([np.full(len(words), number, dtype=np.uint32) for number, words in self._recent])
         order = np.argsort(words, kind="stable")
         self._runs.append(_Run(words[order], batches[order]))
         self._recent.clear()

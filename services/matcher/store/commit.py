@@ -5,6 +5,7 @@ the commits, between processes the unique `_id` of the next number does.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -93,6 +94,20 @@ class Committer:
             async with self.moved:
                 self.moved.notify_all()
 
+    async def append(self, archive: Archive, request: Document | None) -> None:
+        """Archives videos without any match: one insert needs no transaction, and no place in line."""
+        with deadline():
+            await self._database.segments.insert_one(segment_document(archive))
+            if request:
+                with contextlib.suppress(pymongo.errors.DuplicateKeyError):
+                    await self._database.batches.insert_one(request)
+
+    async def wait_for_change(self, wait_s: float) -> None:
+        """Returns when this process wrote to the feed, at the latest after `wait_s`."""
+        async with self.moved:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.moved.wait(), wait_s)
+
     async def latest_sequence(self) -> int:
         with deadline():
             last = await self._database.changes.find_one({}, {"n": 1}, sort=[("_id", -1)])
@@ -139,14 +154,10 @@ class Committer:
         )
         await _insert(database.decisions, map(decision_document, unit.decisions), session)
 
-    async def _write_tails(
-        self, unit: Unit, sequence: int, links: Sequence[AuditEntry], session: Session
-    ) -> None:
+    async def _write_tails(self, unit: Unit, sequence: int, links: Sequence[AuditEntry], session: Session) -> None:
         """The feed and the audit: their numbers must be the next ones."""
         changes = [
-            changes_document(
-                sequence + 1 + at, unit.changes[at : at + CHANGES_PER_DOCUMENT_MAX], unit.time
-            )
+            changes_document(sequence + 1 + at, unit.changes[at : at + CHANGES_PER_DOCUMENT_MAX], unit.time)
             for at in range(0, len(unit.changes), CHANGES_PER_DOCUMENT_MAX)
         ]
         try:
@@ -192,9 +203,7 @@ async def _insert(collection: Collection, documents: Iterable[Document], session
         raise
 
 
-async def _replace(
-    collection: Collection, guarded: Sequence[tuple[Document, Document]], session: Session
-) -> None:
+async def _replace(collection: Collection, guarded: Sequence[tuple[Document, Document]], session: Session) -> None:
     """Replaces documents that are still as they were read; one that is not makes the unit stale."""
     if not guarded:
         return

@@ -1,14 +1,15 @@
 """Policies, calibrations, kill switches, and how far background work came."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pymongo.errors
 from pymongo import ReturnDocument
 
 from chassis.mongo import Database, deadline
+from services.matcher.anchors import KillSwitch, SwitchScope
 from services.matcher.calibration import NONE, Calibration, Term
 from services.matcher.domain import AccountType
 from services.matcher.errors import Contended
@@ -16,20 +17,11 @@ from services.matcher.lifecycle import RematchState
 from services.matcher.policy import Policy
 from services.matcher.results import Rematch
 from services.matcher.store.documents import Document
+from services.matcher.thresholds import BINS
 
 ATTEMPTS_MAX = 8
 ACTIVE, SWITCHES = "active", "switches"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KillSwitch:
-    """A kill switch that is on; `scope` is the wire's number."""
-
-    scope: int
-    target: str
-    note: str
-    actor: str
-    set_time: datetime
+DAY = "%Y-%m-%d"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +44,7 @@ class State:
         """What is in force now, in one read."""
         with deadline():
             found = {
-                each["_id"]: each
-                async for each in self._database.state.find({"_id": {"$in": [ACTIVE, SWITCHES]}})
+                each["_id"]: each async for each in self._database.state.find({"_id": {"$in": [ACTIVE, SWITCHES]}})
             }
         active, switches = found.get(ACTIVE, {}), found.get(SWITCHES, {})
         return ActiveVersions(
@@ -69,7 +60,7 @@ class State:
 
     async def set_switch(self, switch: KillSwitch, *, is_on: bool) -> None:
         """Sets or lifts one switch; setting a set one keeps the first."""
-        key = {"scope": switch.scope, "target": switch.target}
+        key = {"scope": int(switch.scope), "target": switch.target}
         document = {**key, "note": switch.note, "actor": switch.actor, "time": switch.set_time}
         with deadline():
             await self._database.state.update_one(
@@ -104,6 +95,28 @@ class State:
         with deadline():
             cursor = self._database.state.find({"_id": {"$gte": start, "$lt": start + "\uffff"}})
             return {each["_id"].removeprefix("cursor:"): each["at"] async for each in cursor}
+
+    async def count_probabilities(self, now: datetime, counts: Mapping[int, int]) -> None:
+        """Adds to today's histogram of probabilities; `counts` by bin."""
+        if not counts:
+            return
+        with deadline():
+            await self._database.histograms.update_one(
+                {"_id": now.strftime(DAY)},
+                {"$inc": {f"b.{at}": count for at, count in counts.items()}, "$set": {"t": now}},
+                upsert=True,
+            )
+
+    async def probabilities(self, now: datetime, days: float, *, until_days: float = 0.0) -> list[int]:
+        """The histogram of the probabilities of the last days, up to so many days ago."""
+        first = (now - timedelta(days=days)).strftime(DAY)
+        last = (now - timedelta(days=until_days)).strftime(DAY)
+        total = [0] * BINS
+        with deadline():
+            async for each in self._database.histograms.find({"_id": {"$gte": first, "$lte": last}}):
+                for at, count in each["b"].items():
+                    total[int(at)] += count
+        return total
 
 
 class Versions:
@@ -198,7 +211,7 @@ def _rematch_of(document: Document) -> Rematch:
 
 def _switch_of(document: Document) -> KillSwitch:
     return KillSwitch(
-        scope=document["scope"],
+        scope=SwitchScope(document["scope"]),
         target=document["target"],
         note=document["note"],
         actor=document["actor"],
@@ -214,9 +227,7 @@ def _policy_document(policy: Policy) -> Document:
 
 def _policy_of(document: Document) -> Policy:
     given = {field.name: document[field.name] for field in fields(Policy) if field.name != "version"}
-    given |= {
-        name: tuple(given[name]) for name in ("creator_regions", "viewer_regions", "blocked_viewer_regions")
-    }
+    given |= {name: tuple(given[name]) for name in ("creator_regions", "viewer_regions", "blocked_viewer_regions")}
     given["account_types"] = tuple(AccountType(kind) for kind in given["account_types"])
     return Policy(version=document["_id"], **given)
 
@@ -235,8 +246,7 @@ _SCALARS: Sequence[str] = (
 
 def _calibration_document(calibration: Calibration) -> Document:
     terms = [
-        (term.kind, term.key, term.shift, term.approved_weight, term.rejected_weight)
-        for term in calibration.terms
+        (term.kind, term.key, term.shift, term.approved_weight, term.rejected_weight) for term in calibration.terms
     ]
     return {name: getattr(calibration, name) for name in _SCALARS} | {
         "_id": "" if calibration.version == NONE else calibration.version,

@@ -34,8 +34,7 @@ def task_document(task: Task) -> Document:
         "need": task.required_votes,
         "nv": len(task.votes),
         "votes": [vote_document(vote) for vote in task.votes],
-        "lease": task.lease
-        and {"h": task.lease.holder, "tok": task.lease.token, "exp": task.lease.expire_time},
+        "lease": task.lease and {"h": task.lease.holder, "tok": task.lease.token, "exp": task.lease.expire_time},
         "tok": task.token,
         "seen": list(task.seen_by),
         "lang": task.language,

@@ -66,10 +66,6 @@ class Videos:
             yield page
             after_id = page[-1].id
 
-    async def count(self) -> int:
-        with deadline():
-            return int(await self._database.segments.estimated_document_count())
-
     async def known_request(self, request_id: str) -> str | None:
         """The body hash of a batch that was written under this request id."""
         with deadline():
@@ -118,9 +114,7 @@ _NUMBERS = (
 
 def _stats_document(row: Stats, time: datetime) -> Document:
     given = {name: getattr(row, name) for name in _NUMBERS}
-    return {"t": time, "ot": row.observe_time_s} | {
-        name: value for name, value in given.items() if value is not None
-    }
+    return {"t": time, "ot": row.observe_time_s} | {name: value for name, value in given.items() if value is not None}
 
 
 def _stats_of(document: Document) -> Stats:

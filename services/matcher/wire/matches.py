@@ -20,9 +20,7 @@ from services.matcher.text.matches import SignalType
 from services.matcher.wire.times import seconds_of, timestamp
 from services.matcher.wire.videos import video_message
 
-SIGNALS = {
-    signal: pb.SignalType.Value(f"SIGNAL_TYPE_{signal.name}") for signal in SignalType
-}
+SIGNALS = {signal: pb.SignalType.Value(f"SIGNAL_TYPE_{signal.name}") for signal in SignalType}
 
 
 def match_message(match: Match) -> pb.Match:
@@ -111,9 +109,7 @@ def anchors_response(page: AnchorsPage) -> pb.BatchGetAnchorsResponse:
 
 def explain_response(answer: AnchorAnswer) -> pb.ExplainAnchorResponse:
     judged = answer.judged
-    message = pb.ExplainAnchorResponse(
-        anchor=_anchor(judged) if judged else pb.Anchor(state=pb.ANCHOR_STATE_WITHHELD)
-    )
+    message = pb.ExplainAnchorResponse(anchor=_anchor(judged) if judged else pb.Anchor(state=pb.ANCHOR_STATE_WITHHELD))
     message.anchor.video_id = answer.video_id
     message.anchor.viewer_region = answer.viewer_region
     message.anchor.explanation.CopyFrom(
@@ -209,9 +205,7 @@ def rematch_message(rematch: Rematch) -> pb.RematchRun:
 
 
 def changes_response(page: ChangesPage) -> pb.ListMatchChangesResponse:
-    return pb.ListMatchChangesResponse(
-        changes=map(_change, page.changes), latest_sequence=page.latest_sequence
-    )
+    return pb.ListMatchChangesResponse(changes=map(_change, page.changes), latest_sequence=page.latest_sequence)
 
 
 def _change(change: MatchChange) -> pb.MatchChange:

@@ -24,9 +24,7 @@ DIGEST_BYTES = 16
 
 
 def videos_of(messages: Iterable[pb.Video]) -> tuple[Video, ...]:
-    return tuple(
-        video_of(message, at=f"videos[{number}].") for number, message in enumerate(messages)
-    )
+    return tuple(video_of(message, at=f"videos[{number}].") for number, message in enumerate(messages))
 
 
 def video_of(message: pb.Video, *, at: str = "video.") -> Video:
@@ -92,9 +90,7 @@ def _video(message: pb.Video, body: bytes, digest: bytes, at: str) -> Video:
 
 
 def _creator(message: pb.Creator, at: str) -> Creator:
-    strikes_s = (
-        seconds_of(message.strike_time, f"{at}creator.strike_time") if message.HasField("strike_time") else 0.0
-    )
+    strikes_s = seconds_of(message.strike_time, f"{at}creator.strike_time") if message.HasField("strike_time") else 0.0
     return Creator(
         id=message.id,
         username=message.username,
@@ -108,9 +104,7 @@ def _creator(message: pb.Creator, at: str) -> Creator:
 
 
 def _frame_hash(message: pb.FrameHash) -> FrameHash:
-    return FrameHash(
-        signal_type=message.signal_type, signal=message.signal, time_offset_ms=message.time_offset_ms
-    )
+    return FrameHash(signal_type=message.signal_type, signal=message.signal, time_offset_ms=message.time_offset_ms)
 
 
 def _vector(message: pb.Embedding) -> FrameVector:

@@ -1,0 +1,265 @@
+"""Matching videos: search, decide, and write what changed, a batch at a time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from chassis.clock import Clock
+from chassis.errors import InvalidArgument, Violation
+from chassis.ids import NewId
+from chassis.mongo import RequestIdReused
+from services.matcher import touched
+from services.matcher.domain import Candidate, Cause, StoredVideo, Video, standing_of, with_stats
+from services.matcher.errors import Contended
+from services.matcher.index import LiveIndex
+from services.matcher.matching import ranked, text_candidates
+from services.matcher.queueing import FINISHED, reopened, task_for, task_needs
+from services.matcher.results import Matched
+from services.matcher.reviewing import Task, closed
+from services.matcher.rulings import Basis, Ruling, ruled
+from services.matcher.service.regime import RegimeFollower
+from services.matcher.service.shelf import Shelf
+from services.matcher.store.commit import Stale, Unit
+from services.matcher.store.segments import Archive
+
+ATTEMPTS_MAX = 5
+
+
+class Sight(Protocol):
+    """What the pictures of videos say, joined with what their words said."""
+
+    async def fused(
+        self, videos: Sequence[Video], found: Sequence[Sequence[Candidate]]
+    ) -> list[tuple[Candidate, ...]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """What makes a write repeatable; an empty id repeats nothing."""
+
+    id: str
+    body_hash: str
+
+
+class Matching:
+    """Matches videos as they come, and again when something they rest on changed."""
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        index: LiveIndex,
+        regime: RegimeFollower,
+        sight: Sight,
+        *,
+        clock: Clock,
+        new_id: NewId,
+        touch_index: touched.TouchIndex,
+    ) -> None:
+        self._shelf = shelf
+        self._index = index
+        self._regime = regime
+        self._sight = sight
+        self._clock = clock
+        self._new_id = new_id
+        self._touch_index = touch_index
+
+    async def match_videos(
+        self, videos: Sequence[Video], request: RequestKey, *, validate_only: bool = False
+    ) -> tuple[Matched, ...]:
+        """Matches a batch and stores it; what is known and unchanged writes nothing."""
+        _require_distinct(videos)
+        if request.id:
+            known = await self._shelf.videos.known_request(request.id)
+            if known is not None and known != request.body_hash:
+                raise RequestIdReused
+            request = RequestKey("" if known else request.id, request.body_hash)
+        for _ in range(ATTEMPTS_MAX):
+            try:
+                return await self._match(videos, request, validate_only=validate_only)
+            except Stale:
+                continue
+        raise Contended
+
+    async def candidates(self, videos: Sequence[Video]) -> tuple[list[tuple[Candidate, ...]], Basis]:
+        """What the index in use finds for each video."""
+        names, calibration = self._index.names, self._regime.calibration
+        basis = Basis(
+            model_version=names.engine.model_version,
+            calibration_version=calibration.version,
+            catalog_revision=names.revision,
+        )
+        found = text_candidates(names, calibration, videos)
+        return [ranked(each) for each in await self._sight.fused(videos, found)], basis
+
+    async def write_rulings(self, rulings: Sequence[Ruling], now: datetime) -> None:
+        """Writes decisions made anew, with the review tasks that come and go by them; may raise Stale."""
+        changed = [ruling for ruling in rulings if ruling.is_changed]
+        if changed:
+            await self._commit(changed, now)
+
+    async def match_again(self, videos: Sequence[Video], cause: Cause) -> int:
+        """Matches archived videos against the index in use; the number of matches that changed."""
+        now = self._clock.now()
+        found, basis = await self.candidates(videos)
+        known = await self._shelf.videos.batch([video.id for video in videos])
+        cold = [video.id for video in videos if video.id not in known]
+        stats = await self._shelf.videos.stats_of(cold) if cold else {}
+        regime = self._regime.now()
+        rulings: list[Ruling] = []
+        for video, candidates in zip(videos, found, strict=True):
+            before = known.get(video.id)
+            if before is None:
+                standing = standing_of(video, now.timestamp())
+                newer = stats.get(video.id)
+                before = StoredVideo(
+                    id=video.id,
+                    standing=with_stats(standing, newer) if newer else standing,
+                    digest=video.digest,
+                    body=video.body,
+                )
+            ruling = ruled(regime, now, before, candidates, basis=basis, cause=cause)
+            if ruling.is_changed and (ruling.video.matches or before.version):
+                rulings.append(ruling)
+        await self.write_rulings(rulings, now)
+        return sum(len(ruling.changes) for ruling in rulings)
+
+    async def _match(self, videos: Sequence[Video], request: RequestKey, *, validate_only: bool) -> tuple[Matched, ...]:
+        now = self._clock.now()
+        found, basis = await self.candidates(videos)
+        known = await self._shelf.videos.batch([video.id for video in videos])
+        rulings = [
+            self._ruling(video, candidates, known.get(video.id), basis, now)
+            for video, candidates in zip(videos, found, strict=True)
+        ]
+        if validate_only:
+            return tuple(_matched(ruling, is_unchanged=True) for ruling in rulings)
+        fresh = await self._fresh(videos, known)
+        written = [
+            ruling
+            for ruling in rulings
+            if (ruling.is_changed or ruling.video.id in fresh) and (ruling.video.matches or ruling.video.id in known)
+        ]
+        archived = [video for video in videos if video.id in fresh]
+        await self._write(archived, written, request, now)
+        touched_ids = fresh | {ruling.video.id for ruling in written}
+        return tuple(_matched(ruling, is_unchanged=ruling.video.id not in touched_ids) for ruling in rulings)
+
+    def _ruling(
+        self,
+        video: Video,
+        candidates: Sequence[Candidate],
+        known: StoredVideo | None,
+        basis: Basis,
+        now: datetime,
+    ) -> Ruling:
+        regime = self._regime.now()
+        if known is not None and known.digest == video.digest:
+            return ruled(regime, now, known, candidates, basis=basis, cause=Cause.POLICY)
+        standing = standing_of(video, now.timestamp())
+        before = StoredVideo(
+            id=video.id,
+            standing=standing,
+            matches=known.matches if known else (),
+            digest=video.digest,
+            body=video.body,
+            version=known.version if known else 0,
+        )
+        return ruled(regime, now, before, candidates, basis=basis, cause=Cause.POLICY)
+
+    async def _fresh(self, videos: Sequence[Video], known: Mapping[str, StoredVideo]) -> set[str]:
+        """The videos that were never sent with these inputs."""
+        cold = [video.id for video in videos if video.id not in known]
+        digests = await self._shelf.segments.digests(cold) if cold else {}
+        digests |= {video_id: video.digest for video_id, video in known.items()}
+        return {video.id for video in videos if digests.get(video.id) != video.digest}
+
+    async def _write(
+        self, archived: Sequence[Video], written: Sequence[Ruling], request: RequestKey, now: datetime
+    ) -> None:
+        if not archived and not written:
+            return
+        archive, tags = self._archive(archived) if archived else (None, ())
+        key = {"_id": request.id, "h": request.body_hash, "t": now} if request.id else None
+        if written:
+            await self._commit(written, now, archive, key)
+        elif archive:
+            await self._shelf.committer.append(archive, key)
+        if archive:
+            self._touch_index.add(archive.id, archive.tokens, tags, len(archived))
+
+    async def _commit(
+        self,
+        rulings: Sequence[Ruling],
+        now: datetime,
+        archive: Archive | None = None,
+        request: dict[str, object] | None = None,
+    ) -> None:
+        created, updated = await self._task_changes(rulings, now)
+        await self._shelf.committer.commit(
+            Unit(
+                time=now,
+                archive=archive,
+                created=[each.video for each in rulings if each.video.version == 1],
+                updated=[each.video for each in rulings if each.video.version > 1],
+                changes=[change for each in rulings for change in each.changes],
+                new_tasks=created,
+                tasks=updated,
+                request=request,
+            )
+        )
+
+    def _archive(self, videos: Sequence[Video]) -> tuple[Archive, frozenset[str]]:
+        footprint = touched.union(touched.footprint_of(video) for video in videos)
+        archive = Archive(
+            id=self._new_id(),
+            video_ids=tuple(video.id for video in videos),
+            digests=tuple(video.digest for video in videos),
+            bodies=tuple(video.body for video in videos),
+            tokens=footprint.packed(),
+            tags=tuple(sorted(footprint.tags)),
+        )
+        return archive, footprint.tags
+
+    async def _task_changes(
+        self, rulings: Sequence[Ruling], now: datetime
+    ) -> tuple[list[Task], list[tuple[Task, Task]]]:
+        """Review tasks to open for matches that came into review, and to close for those that left it."""
+        needs = [(ruling, task_needs(ruling)) for ruling in rulings]
+        wanted = {
+            match.id: task_for(
+                match, ruling.video.standing, self._index.card_of(match.title_id), self._regime.policy, now
+            )
+            for ruling, need in needs
+            for match in need.opened
+        }
+        unwanted = [task_id for _, need in needs for task_id in need.closed_ids]
+        old = [match.id for ruling, need in needs if ruling.video.version > 1 for match in need.opened]
+        known = await self._shelf.tasks.batch([*old, *unwanted]) if old or unwanted else {}
+        created = [task for task_id, task in wanted.items() if task_id not in known]
+        updated = [
+            (known[task_id], reopened(known[task_id], task))
+            for task_id, task in wanted.items()
+            if task_id in known and known[task_id].state in FINISHED
+        ]
+        updated += [
+            (known[task_id], closed(known[task_id], now))
+            for task_id in unwanted
+            if task_id in known and known[task_id].state not in FINISHED
+        ]
+        return created, updated
+
+
+def _matched(ruling: Ruling, *, is_unchanged: bool) -> Matched:
+    return Matched(video_id=ruling.video.id, matches=ruling.video.matches, is_unchanged=is_unchanged)
+
+
+def _require_distinct(videos: Sequence[Video]) -> None:
+    """A batch names each video once."""
+    seen: set[str] = set()
+    for number, video in enumerate(videos):
+        if video.id in seen:
+            raise InvalidArgument(
+                violations=[Violation(f"videos[{number}].id", "names a video that this batch already has")]
+            )
+        seen.add(video.id)

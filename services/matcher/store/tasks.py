@@ -1,0 +1,176 @@
+"""Reads the review queue, appeals, decisions and the audit."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from chassis.mongo import Database, deadline
+from services.matcher.audit import AuditEntry
+from services.matcher.lifecycle import AppealState, TaskState
+from services.matcher.reviewing import Task
+from services.matcher.store.documents import Document
+from services.matcher.store.task_documents import (
+    Appeal,
+    Decision,
+    appeal_of,
+    decision_of,
+    task_of,
+)
+
+
+class Tasks:
+    """The review queue and what was said in it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def ensure_indexes(self) -> None:
+        database = self._database
+        with deadline():
+            await database.tasks.create_index([("state", 1), ("rank", -1), ("_id", 1)])
+            await database.tasks.create_index([("state", 1), ("sla", 1)])
+            await database.tasks.create_index("vid")
+            await database.appeals.create_index([("state", 1), ("sla", 1)])
+            await database.appeals.create_index("mid")
+            await database.appeals.create_index([("c", 1), ("sla", 1)])
+            await database.decisions.create_index([("task", 1), ("_id", -1)])
+            await database.decisions.create_index([("r", 1), ("_id", -1)])
+            await database.audit.create_index([("s", 1), ("_id", 1)])
+
+    async def get(self, task_id: str) -> Task | None:
+        with deadline():
+            document = await self._database.tasks.find_one({"_id": task_id})
+        return task_of(document) if document else None
+
+    async def batch(self, task_ids: Iterable[str]) -> dict[str, Task]:
+        with deadline():
+            cursor = self._database.tasks.find({"_id": {"$in": list(task_ids)}})
+            return {document["_id"]: task_of(document) async for document in cursor}
+
+    async def page(
+        self, states: Iterable[TaskState], filters: Document, after: Sequence[object], count: int
+    ) -> list[Task]:
+        """Tasks in the order of the queue, after a position."""
+        query: Document = {"state": {"$in": [int(state) for state in states]}, **filters}
+        if after:
+            rank, task_id = after
+            query["$or"] = [{"rank": {"$lt": rank}}, {"rank": rank, "_id": {"$gt": task_id}}]
+        with deadline():
+            cursor = self._database.tasks.find(query, sort=[("rank", -1), ("_id", 1)]).limit(count)
+            return [task_of(document) async for document in cursor]
+
+    async def overdue(self, now: datetime, count: int) -> list[Task]:
+        """Unfinished tasks whose SLA ran out; goldens wait for ever."""
+        query = {
+            "state": {"$in": [int(TaskState.OPEN), int(TaskState.LEASED)]},
+            "sla": {"$lt": now},
+            "gold": None,
+        }
+        with deadline():
+            return [task_of(each) async for each in self._database.tasks.find(query).limit(count)]
+
+    async def count(self, states: Iterable[TaskState], **filters: object) -> int:
+        query = {"state": {"$in": [int(state) for state in states]}, "gold": None, **filters}
+        with deadline():
+            return int(await self._database.tasks.count_documents(query))
+
+    async def oldest(self) -> datetime | None:
+        with deadline():
+            document = await self._database.tasks.find_one(
+                {"state": int(TaskState.OPEN), "gold": None}, {"ct": 1}, sort=[("ct", 1)]
+            )
+        return document["ct"] if document else None
+
+    async def decisions(
+        self, *, task_id: str = "", reviewer_id: str = "", before: str = "", count: int
+    ) -> list[Decision]:
+        """Votes, newest first."""
+        query: Document = {}
+        if task_id:
+            query["task"] = task_id
+        if reviewer_id:
+            query["r"] = reviewer_id
+        if before:
+            query["_id"] = {"$lt": before}
+        with deadline():
+            cursor = self._database.decisions.find(query, sort=[("_id", -1)]).limit(count)
+            return [decision_of(document) async for document in cursor]
+
+    async def decision_of_vote(self, decision_id: str) -> Decision | None:
+        with deadline():
+            document = await self._database.decisions.find_one({"_id": decision_id})
+        return decision_of(document) if document else None
+
+
+class Appeals:
+    """Creators' appeals."""
+
+    def __init__(self, database: Database) -> None:
+        self._appeals = database.appeals
+
+    async def get(self, appeal_id: str) -> Appeal | None:
+        with deadline():
+            document = await self._appeals.find_one({"_id": appeal_id})
+        return appeal_of(document) if document else None
+
+    async def of_match(self, match_id: str) -> list[Appeal]:
+        with deadline():
+            return [appeal_of(each) async for each in self._appeals.find({"mid": match_id})]
+
+    async def page(
+        self, state: AppealState | None, creator_id: str, after: Sequence[object], count: int
+    ) -> list[Appeal]:
+        """Appeals, nearest deadline first, after a position."""
+        query: Document = {}
+        if state is not None:
+            query["state"] = int(state)
+        if creator_id:
+            query["c"] = creator_id
+        if after:
+            query["_id"] = {"$gt": after[0]}
+        with deadline():
+            cursor = self._appeals.find(query, sort=[("_id", 1)]).limit(count)
+            return [appeal_of(document) async for document in cursor]
+
+    async def overdue(self, now: datetime, count: int) -> list[Appeal]:
+        query = {"state": int(AppealState.OPEN), "sla": {"$lt": now}}
+        with deadline():
+            return [appeal_of(each) async for each in self._appeals.find(query).limit(count)]
+
+    async def count_open(self) -> int:
+        with deadline():
+            return int(await self._appeals.count_documents({"state": int(AppealState.OPEN)}))
+
+
+class Audit:
+    """The audit chain, in order."""
+
+    def __init__(self, database: Database) -> None:
+        self._audit = database.audit
+
+    async def page(self, subject: str, after_sequence: int, count: int) -> list[AuditEntry]:
+        query: Document = {"_id": {"$gt": after_sequence}} | ({"s": subject} if subject else {})
+        with deadline():
+            return [_entry_of(each) async for each in self._audit.find(query, sort=[("_id", 1)]).limit(count)]
+
+    async def at(self, sequence: int) -> AuditEntry | None:
+        with deadline():
+            document = await self._audit.find_one({"_id": sequence})
+        return _entry_of(document) if document else None
+
+    async def latest_sequence(self) -> int:
+        with deadline():
+            last = await self._audit.find_one({}, {"_id": 1}, sort=[("_id", -1)])
+        return last["_id"] if last else 0
+
+
+def _entry_of(document: Document) -> AuditEntry:
+    return AuditEntry(
+        actor=document["a"],
+        act=document["act"],
+        subject=document["s"],
+        time=document["t"],
+        detail_json=document["d"],
+        sequence=document["_id"],
+        previous_hash=document["p"],
+        hash=document["h"],
+    )
