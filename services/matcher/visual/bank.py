@@ -107,9 +107,7 @@ class Bank:
 
     def refuse(self, number: int, reason: str) -> None:
         owner = self.owners[number]
-        self.refused[number] = RefusedReference(
-            reference_id=owner.reference_id, title_id=owner.title_id, reason=reason
-        )
+        self.refused[number] = RefusedReference(reference_id=owner.reference_id, title_id=owner.title_id, reason=reason)
 
     def neighbours(self, fingerprints: Sequence[Fingerprint], k: int) -> list[list[Neighbour]]:
         """For each fingerprint its nearest references by hash and by embedding, in no order."""
@@ -136,9 +134,7 @@ class Bank:
     ) -> None:
         for place, near in zip(places, hits, strict=True):
             found[place].extend(
-                Neighbour(
-                    owner=hit.owner, model=model, distance=hit.distance, fingerprint=fingerprints[place]
-                )
+                Neighbour(owner=hit.owner, model=model, distance=hit.distance, fingerprint=fingerprints[place])
                 for hit in near
             )
 
@@ -152,9 +148,7 @@ class Bank:
             self._park(number)
 
     def _park(self, number: int) -> None:
-        vectors = tuple(
-            (key, self.models[key].remove(number, count)) for key, count in self.owners[number].rows
-        )
+        vectors = tuple((key, self.models[key].remove(number, count)) for key, count in self.owners[number].rows)
         self._parked[number] = Parked(pdq=self.pdq.remove(number), vectors=vectors)
 
     def _unpark(self, number: int) -> None:

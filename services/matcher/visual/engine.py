@@ -22,9 +22,7 @@ NEIGHBOURS = 12  # enough rows to see that a frame looks like many titles
 FRAMES_MAX = 64
 FINGERPRINTS_PER_FRAME_MAX = 16
 PDQ_QUALITY_MIN = 30  # below this the picture is mostly flat and its hash is chance
-RESEMBLED_TITLES_MAX = (
-    2  # a picture found under more titles than this and its own is a logo or a studio ident
-)
+RESEMBLED_TITLES_MAX = 2  # a picture found under more titles than this and its own is a logo or a studio ident
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,9 +100,7 @@ class VisualEngine:
         ordered = sorted(frames, key=lambda frame: frame.t_ms)
         with self._lock:
             hits = [
-                hit
-                for frame, shot in zip(ordered, shots_of(ordered), strict=True)
-                for hit in self._hits(frame, shot)
+                hit for frame, shot in zip(ordered, shots_of(ordered), strict=True) for hit in self._hits(frame, shot)
             ]
         return vote(hits, self._calibration)
 

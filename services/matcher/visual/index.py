@@ -72,9 +72,7 @@ class PdqIndex:
             used = min(BLOCK_ROWS, self._rows - block * BLOCK_ROWS)
             if used > 0:
                 found = np.flatnonzero(self._owners[block][:used] == owner)
-                for start in found[
-                    ::-1
-                ]:  # from the end: the row moved into the hole is never one to be removed
+                for start in found[::-1]:  # from the end: the row moved into the hole is never one to be removed
                     taken.append(self._blocks[block][start].tobytes())
                     self._fill_hole(block, int(start))
         while len(self._blocks) > 1 and self._rows <= (len(self._blocks) - 1) * BLOCK_ROWS - BLOCK_ROWS // 2:

@@ -16,9 +16,7 @@ def shots_of(frames: Sequence[Frame]) -> tuple[int, ...]:
     numbers: list[int] = []
     for frame in frames:
         whole = _whole(frame)
-        number = next(
-            (n for n, first in enumerate(firsts) if whole is not None and alike(first, whole)), None
-        )
+        number = next((n for n, first in enumerate(firsts) if whole is not None and alike(first, whole)), None)
         if number is None:
             number = len(firsts)
             firsts.append(whole or Fingerprint())
@@ -32,11 +30,7 @@ def _whole(frame: Frame) -> Fingerprint | None:
 
 
 def alike(one: Fingerprint, other: Fingerprint) -> bool:
-    if (
-        one.embedding is not None
-        and other.embedding is not None
-        and one.embedding.model == other.embedding.model
-    ):
+    if one.embedding is not None and other.embedding is not None and one.embedding.model == other.embedding.model:
         return float(one.embedding.vector() @ other.embedding.vector()) >= SAME_SHOT_COSINE_MIN
     if one.pdq is not None and other.pdq is not None:
         return bits_between(one.pdq, other.pdq) <= SAME_SHOT_BITS_MAX

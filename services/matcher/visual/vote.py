@@ -61,9 +61,7 @@ def _best_by_shot_and_title(hits: Iterable[FrameHit]) -> dict[int, dict[str, See
     return shots
 
 
-def _match(
-    title_id: str, found: Sequence[tuple[float, FrameHit, int, int]], calibration: Calibration
-) -> VisualMatch:
+def _match(title_id: str, found: Sequence[tuple[float, FrameHit, int, int]], calibration: Calibration) -> VisualMatch:
     ranked = sorted(found, key=lambda one: (-one[0], one[2]))[: len(SHOT_WEIGHTS)]
     worths = [weight * worth for weight, (worth, _, _, _) in zip(SHOT_WEIGHTS, ranked, strict=False)]
     scale = min(1.0, calibration.logit_max / sum(worths))
