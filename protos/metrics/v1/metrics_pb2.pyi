@@ -132,6 +132,7 @@ from protos.metrics.v1.report_pb2 import ListTrendingTitlesRequest as ListTrendi
 from protos.metrics.v1.report_pb2 import ListTrendingTitlesResponse as ListTrendingTitlesResponse
 from protos.metrics.v1.report_pb2 import RegionRow as RegionRow
 from protos.metrics.v1.report_pb2 import ReportRow as ReportRow
+from protos.metrics.v1.report_pb2 import ReportSeries as ReportSeries
 from protos.metrics.v1.report_pb2 import SourceShare as SourceShare
 from protos.metrics.v1.report_pb2 import TOP_ORDER_CLICKS as TOP_ORDER_CLICKS
 from protos.metrics.v1.report_pb2 import TOP_ORDER_RISING as TOP_ORDER_RISING
@@ -408,12 +409,17 @@ class GetIngestInfoRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    WITH_DIGEST_FIELD_NUMBER: _builtins.int
+    with_digest: _builtins.bool
+    """True: also compute `rollup_digest`, which reads every rollup."""
     def __init__(
         self,
+        *,
+        with_digest: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["with_digest", b"with_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

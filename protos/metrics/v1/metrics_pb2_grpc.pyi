@@ -132,6 +132,7 @@ from protos.metrics.v1.report_pb2 import ListTrendingTitlesRequest as ListTrendi
 from protos.metrics.v1.report_pb2 import ListTrendingTitlesResponse as ListTrendingTitlesResponse
 from protos.metrics.v1.report_pb2 import RegionRow as RegionRow
 from protos.metrics.v1.report_pb2 import ReportRow as ReportRow
+from protos.metrics.v1.report_pb2 import ReportSeries as ReportSeries
 from protos.metrics.v1.report_pb2 import SourceShare as SourceShare
 from protos.metrics.v1.report_pb2 import TOP_ORDER_CLICKS as TOP_ORDER_CLICKS
 from protos.metrics.v1.report_pb2 import TOP_ORDER_RISING as TOP_ORDER_RISING

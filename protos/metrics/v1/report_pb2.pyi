@@ -39,7 +39,9 @@ class _GranularityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Granulari
     """The whole period as one bucket."""
 
 class Granularity(_Granularity, metaclass=_GranularityEnumTypeWrapper):
-    """The width of a time bucket. Buckets start at whole units in UTC."""
+    """The width of a time bucket. Buckets start at whole units in UTC. By minute, and by hour for small audiences, a title
+    is shown as a whole: splits by region or source are suppressed there and given by day.
+    """
 
 GRANULARITY_UNSPECIFIED: Granularity.ValueType  # 0
 """Not said: the one that gives the period 24 to 750 buckets."""
@@ -124,6 +126,7 @@ class GetTitleReportRequest(_message.Message):
     EVENT_TYPES_FIELD_NUMBER: _builtins.int
     VIEWER_REGIONS_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    AS_SERIES_FIELD_NUMBER: _builtins.int
     title_id: _builtins.str
     """The title."""
     studio_id: _builtins.str
@@ -132,6 +135,8 @@ class GetTitleReportRequest(_message.Message):
     """Width of a time bucket."""
     source: _event_pb2.EventSource.ValueType
     """Only this source. Default: both."""
+    as_series: _builtins.bool
+    """True: answer `series` (columns, cheaper to read and to draw) instead of `rows`."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """First moment, rounded down to the granularity. Default: 7 days before end_time."""
@@ -164,14 +169,69 @@ class GetTitleReportRequest(_message.Message):
         event_types: _abc.Iterable[_event_pb2.EventType.ValueType] | None = ...,
         viewer_regions: _abc.Iterable[_builtins.str] | None = ...,
         source: _event_pb2.EventSource.ValueType = ...,
+        as_series: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dimensions", b"dimensions", "end_time", b"end_time", "event_types", b"event_types", "granularity", b"granularity", "source", b"source", "start_time", b"start_time", "studio_id", b"studio_id", "title_id", b"title_id", "viewer_regions", b"viewer_regions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_series", b"as_series", "dimensions", b"dimensions", "end_time", b"end_time", "event_types", b"event_types", "granularity", b"granularity", "source", b"source", "start_time", b"start_time", "studio_id", b"studio_id", "title_id", b"title_id", "viewer_regions", b"viewer_regions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetTitleReportRequest: _TypeAlias = GetTitleReportRequest  # noqa: Y015
+
+@_typing.final
+class ReportSeries(_message.Message):
+    """One line of a chart: the rows of one combination of dimensions, as columns."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_TYPE_FIELD_NUMBER: _builtins.int
+    VIEWER_REGION_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    START_SECONDS_FIELD_NUMBER: _builtins.int
+    EVENT_COUNTS_FIELD_NUMBER: _builtins.int
+    VIEWER_COUNTS_FIELD_NUMBER: _builtins.int
+    SUPPRESSED_INDEXES_FIELD_NUMBER: _builtins.int
+    event_type: _event_pb2.EventType.ValueType
+    """Event type."""
+    viewer_region: _builtins.str
+    """Viewer region; "ZZ" where unknown or pooled."""
+    source: _event_pb2.EventSource.ValueType
+    """Source."""
+    @_builtins.property
+    def start_seconds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Starts of the buckets, Unix seconds, ascending; buckets without events are left out."""
+
+    @_builtins.property
+    def event_counts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Events in each bucket; 0 where suppressed."""
+
+    @_builtins.property
+    def viewer_counts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Distinct viewers in each bucket; 0 where suppressed."""
+
+    @_builtins.property
+    def suppressed_indexes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Indexes of the buckets that are suppressed."""
+
+    def __init__(
+        self,
+        *,
+        event_type: _event_pb2.EventType.ValueType = ...,
+        viewer_region: _builtins.str = ...,
+        source: _event_pb2.EventSource.ValueType = ...,
+        start_seconds: _abc.Iterable[_builtins.int] | None = ...,
+        event_counts: _abc.Iterable[_builtins.int] | None = ...,
+        viewer_counts: _abc.Iterable[_builtins.int] | None = ...,
+        suppressed_indexes: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_counts", b"event_counts", "event_type", b"event_type", "source", b"source", "start_seconds", b"start_seconds", "suppressed_indexes", b"suppressed_indexes", "viewer_counts", b"viewer_counts", "viewer_region", b"viewer_region"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportSeries: _TypeAlias = ReportSeries  # noqa: Y015
 
 @_typing.final
 class Tally(_message.Message):
@@ -231,7 +291,7 @@ class ReportRow(_message.Message):
     event_type: _event_pb2.EventType.ValueType
     """Event type."""
     viewer_region: _builtins.str
-    """Viewer region; "ZZ" where unknown."""
+    """Viewer region; "ZZ" where unknown, and for regions under k viewers in one sum."""
     source: _event_pb2.EventSource.ValueType
     """Source."""
     event_count: _builtins.int
@@ -369,6 +429,7 @@ class GetTitleReportResponse(_message.Message):
     ERROR_BOUND_FIELD_NUMBER: _builtins.int
     VIEWERS_MIN_FIELD_NUMBER: _builtins.int
     NONHUMAN_EVENT_COUNT_FIELD_NUMBER: _builtins.int
+    SERIES_FIELD_NUMBER: _builtins.int
     title_id: _builtins.str
     """The title."""
     title: _builtins.str
@@ -415,6 +476,10 @@ class GetTitleReportResponse(_message.Message):
     def as_of_time(self) -> _timestamp_pb2.Timestamp:
         """The log is folded up to there."""
 
+    @_builtins.property
+    def series(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReportSeries]:
+        """The rows as columns, when asked for."""
+
     def __init__(
         self,
         *,
@@ -434,10 +499,11 @@ class GetTitleReportResponse(_message.Message):
         error_bound: _builtins.float = ...,
         viewers_min: _builtins.int = ...,
         nonhuman_event_count: _builtins.int = ...,
+        series: _abc.Iterable[Global___ReportSeries] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "end_time", b"end_time", "source_share", b"source_share", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_position", b"as_of_position", "as_of_time", b"as_of_time", "comparisons", b"comparisons", "end_time", b"end_time", "error_bound", b"error_bound", "granularity", b"granularity", "is_thresholded", b"is_thresholded", "nonhuman_event_count", b"nonhuman_event_count", "rows", b"rows", "source_share", b"source_share", "start_time", b"start_time", "suppressed_rows", b"suppressed_rows", "title", b"title", "title_id", b"title_id", "totals", b"totals", "viewers_min", b"viewers_min"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_position", b"as_of_position", "as_of_time", b"as_of_time", "comparisons", b"comparisons", "end_time", b"end_time", "error_bound", b"error_bound", "granularity", b"granularity", "is_thresholded", b"is_thresholded", "nonhuman_event_count", b"nonhuman_event_count", "rows", b"rows", "series", b"series", "source_share", b"source_share", "start_time", b"start_time", "suppressed_rows", b"suppressed_rows", "title", b"title", "title_id", b"title_id", "totals", b"totals", "viewers_min", b"viewers_min"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -463,11 +529,11 @@ class GetFunnelRequest(_message.Message):
     """Only this source. Default: both."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """First moment. Default: 7 days before end_time. Rounded down to the hour."""
+        """First moment. Default: 7 days before end_time. Rounded down to the day (UTC)."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """First moment after it. Default: now. Rounded up to the hour."""
+        """First moment after it. Default: now. Rounded up to the day."""
 
     @_builtins.property
     def viewer_regions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -611,11 +677,11 @@ class GetGeographyRequest(_message.Message):
     """The studio asking; set by the gateway."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """First moment. Default: 7 days before end_time. Rounded down to the hour."""
+        """First moment. Default: 7 days before end_time. Rounded down to the day (UTC)."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """First moment after it. Default: now. Rounded up to the hour."""
+        """First moment after it. Default: now. Rounded up to the day."""
 
     def __init__(
         self,
@@ -1047,11 +1113,11 @@ class ListTopVideosRequest(_message.Message):
     """Most rows. Default 20."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """First moment. Default: 7 days before end_time. Rounded down to the hour."""
+        """First moment. Default: 7 days before end_time. Rounded down to the day (UTC)."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """First moment after it. Default: now. Rounded up to the hour."""
+        """First moment after it. Default: now. Rounded up to the day."""
 
     def __init__(
         self,
@@ -1193,11 +1259,11 @@ class ListTopCreatorsRequest(_message.Message):
     """Most rows. Default 20."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """First moment. Default: 7 days before end_time. Rounded down to the hour."""
+        """First moment. Default: 7 days before end_time. Rounded down to the day (UTC)."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """First moment after it. Default: now. Rounded up to the hour."""
+        """First moment after it. Default: now. Rounded up to the day."""
 
     def __init__(
         self,

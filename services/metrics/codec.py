@@ -1,0 +1,90 @@
+"""A batch of events as the log stores it: a zstd frame around its columns, readable again without this program.
+
+    frame   = zstd( header length (4 bytes, little endian) | header (JSON) | columns )
+    header  = {"v": 1, "n": events, "columns": [[name, dtype, bytes], ...]}
+    strings = UTF-8 joined by newlines; a coded column is its names (".names") and its codes
+
+The ids' digests lie beside the frame, uncompressed: they are random bits, and a start reads only them.
+"""
+
+import json
+from dataclasses import fields
+
+import numpy as np
+import zstandard
+
+from chassis.errors import DataLoss
+from services.metrics.columns import Coded, Events
+
+VERSION = 1
+# Level 1: 300 MB/s a core; level 3 saves 4 % at half the speed.
+LEVEL = 1
+HEADER_BYTES = 4
+# A log document holds at most 16,000 events of some 1,000 bytes each.
+FRAME_BYTES_MAX = 64 * 2**20
+DIGESTS = ("id_hi", "id_lo")
+
+
+class LogDamaged(DataLoss):
+    """A document of the event log cannot be read back."""
+
+    reason = "LOG_DAMAGED"
+
+
+def encode(events: Events) -> bytes:
+    columns: list[tuple[str, str, bytes]] = []
+    for field in fields(events):
+        value = getattr(events, field.name)
+        if field.name in DIGESTS:
+            continue
+        if field.name == "ids":
+            columns.append(("ids", "str", "\n".join(value).encode()))
+        elif isinstance(value, Coded):
+            columns.append((f"{field.name}.names", "str", "\n".join(value.names).encode()))
+            narrow = np.uint8 if len(value.names) < 256 else np.uint16 if len(value.names) < 65_536 else np.uint32
+            columns.append((field.name, np.dtype(narrow).name, value.codes.astype(narrow).tobytes()))
+        else:
+            columns.append((field.name, value.dtype.name, value.tobytes()))
+    header = json.dumps(
+        {"v": VERSION, "n": len(events), "columns": [(name, kind, len(data)) for name, kind, data in columns]}
+    ).encode()
+    body = b"".join([len(header).to_bytes(HEADER_BYTES, "little"), header, *(data for _, _, data in columns)])
+    return zstandard.ZstdCompressor(level=LEVEL).compress(body)
+
+
+def digests(events: Events) -> bytes:
+    """The ids' digests, 16 bytes an event."""
+    return np.stack([events.id_hi, events.id_lo], axis=1).astype("<u8").tobytes()
+
+
+def split_digests(data: bytes) -> tuple["np.ndarray[tuple[int], np.dtype[np.uint64]]", ...]:
+    pairs = np.frombuffer(data, "<u8").reshape(-1, 2)
+    return np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
+
+
+def decode(frame: bytes, id_digests: bytes) -> Events:
+    try:
+        return _decoded(frame, id_digests)
+    except (zstandard.ZstdError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise LogDamaged from error
+
+
+def _decoded(frame: bytes, id_digests: bytes) -> Events:
+    body = zstandard.ZstdDecompressor().decompress(frame, max_output_size=FRAME_BYTES_MAX)
+    start = HEADER_BYTES + int.from_bytes(body[:HEADER_BYTES], "little")
+    header = json.loads(body[HEADER_BYTES:start])
+    if header["v"] != VERSION:
+        raise LogDamaged
+    found: dict[str, object] = {}
+    for name, kind, size in header["columns"]:
+        data = body[start : start + size]
+        start += size
+        found[name] = data.decode().split("\n") if kind == "str" else np.frombuffer(data, kind)
+    found["id_hi"], found["id_lo"] = split_digests(id_digests)
+    columns: dict[str, object] = {}
+    for field in fields(Events):
+        value = found[field.name]
+        if (names := found.get(f"{field.name}.names")) is not None:
+            value = Coded(names=tuple(names), codes=value.astype(np.uint32))  # type: ignore[arg-type,attr-defined]
+        columns[field.name] = value
+    return Events(**columns)  # type: ignore[arg-type]

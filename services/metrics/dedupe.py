@@ -1,0 +1,124 @@
+"""Remembers which event ids were seen in the last 24 hours: an open-addressed table of 128-bit digests in numpy.
+
+Ids are kept by the hour of their log document. An id counts as seen while that hour is at most 24 hours back, so for
+24 to 25 hours; which of two equal ids counts depends on their order in the log and on nothing else.
+"""
+
+import numpy as np
+
+from services.metrics.domain import I64, U16, U64, Bools
+
+HOURS_KEPT = 24
+# Linear probing stays near two probes up to this load; it costs 27 bytes an id at most.
+LOAD_MAX = 0.66
+CAPACITY_MIN = 1 << 16
+EMPTY = 0
+
+
+class SeenIds:
+    """The ids of the last 24 hours."""
+
+    __slots__ = ("_count", "_hi", "_hour", "_lo", "_newest")
+
+    def __init__(self) -> None:
+        self._allocate(CAPACITY_MIN)
+        self._count = 0
+        self._newest = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def _allocate(self, capacity: int) -> None:
+        self._hi: U64 = np.zeros(capacity, np.uint64)
+        self._lo: U64 = np.zeros(capacity, np.uint64)
+        # 0 is an empty slot; hours are kept modulo 2^16 - 1, seven years, plus one.
+        self._hour: U16 = np.zeros(capacity, np.uint16)
+
+    def unseen(self, hi: U64, lo: U64, hour: int) -> Bools:
+        """Which rows are neither in the table nor repeat an earlier row; changes nothing."""
+        known = self._find(hi, lo, hour)
+        fresh = np.flatnonzero(~known)
+        first = _first_of_equals(hi[fresh], lo[fresh])
+        result = np.zeros(len(hi), bool)
+        result[fresh[first]] = True
+        return result
+
+    def add(self, hi: U64, lo: U64, hour: int) -> Bools:
+        """Remembers the rows and says which of them are new."""
+        fresh = self.unseen(hi, lo, hour)
+        self._make_room(int(fresh.sum()), hour)
+        self._insert(hi[fresh], lo[fresh], np.full(int(fresh.sum()), _stored(hour), np.uint16))
+        return fresh
+
+    def _find(self, hi: U64, lo: U64, hour: int) -> Bools:
+        mask = np.uint64(len(self._hi) - 1)
+        found = np.zeros(len(hi), bool)
+        rows = np.arange(len(hi))
+        slots = (lo & mask).astype(np.int64)
+        while len(rows):
+            taken = self._hour[slots] != EMPTY
+            rows, slots = rows[taken], slots[taken]
+            same = (self._hi[slots] == hi[rows]) & (self._lo[slots] == lo[rows])
+            found[rows[same]] = _is_recent(self._hour[slots[same]], hour)
+            # An equal id that is too old is not seen; a younger copy of it may lie further on.
+            rest = ~(same & _is_recent(self._hour[slots], hour))
+            rows, slots = rows[rest], (slots[rest] + 1) & (len(self._hi) - 1)
+        return found
+
+    def _make_room(self, more: int, hour: int) -> None:
+        if hour > self._newest + 1 or self._count + more > LOAD_MAX * len(self._hi):
+            self._rebuild(more, max(hour, self._newest))
+        self._newest = max(hour, self._newest)
+
+    def _rebuild(self, more: int, hour: int) -> None:
+        """Forgets what is too old and takes the size the rest needs."""
+        kept = (self._hour != EMPTY) & _is_recent(self._hour, hour)
+        hi, lo, hours = self._hi[kept], self._lo[kept], self._hour[kept]
+        capacity = CAPACITY_MIN
+        while len(hi) + more > LOAD_MAX * capacity:
+            capacity *= 2
+        self._allocate(capacity)
+        self._count = 0
+        step = 1 << 18  # bounds the scratch arrays
+        for start in range(0, len(hi), step):
+            piece = slice(start, start + step)
+            self._insert(hi[piece], lo[piece], hours[piece])
+
+    def _insert(self, hi: U64, lo: U64, hours: U16) -> None:
+        """Puts distinct new rows into free slots."""
+        last = len(self._hi) - 1
+        rows = np.arange(len(hi))
+        slots: I64 = (lo & np.uint64(last)).astype(np.int64)
+        self._count += len(hi)
+        while len(rows):
+            free = np.flatnonzero(self._hour[slots] == EMPTY)
+            # Several rows may want one slot: the first gets it.
+            _, winners = np.unique(slots[free], return_index=True)
+            won = free[winners]
+            target = slots[won]
+            self._hi[target], self._lo[target], self._hour[target] = hi[rows[won]], lo[rows[won]], hours[rows[won]]
+            left = np.ones(len(rows), bool)
+            left[won] = False
+            rows, slots = rows[left], (slots[left] + 1) & last
+
+
+def _first_of_equals(hi: U64, lo: U64) -> I64:
+    """The places of the first of each group of equal rows, in order."""
+    order = np.lexsort((hi, lo))
+    if not len(order):
+        return order
+    hi, lo = hi[order], lo[order]
+    starts = np.ones(len(order), bool)
+    starts[1:] = (hi[1:] != hi[:-1]) | (lo[1:] != lo[:-1])
+    # lexsort is stable: the first of a group is its earliest row.
+    return np.sort(order[starts])
+
+
+def _stored(hour: int) -> int:
+    return hour % 65_535 + 1
+
+
+def _is_recent(stored: U16, hour: int) -> Bools:
+    age = (_stored(hour) - stored.astype(np.int64)) % 65_535
+    # Hours may run back a little between processes: an id of a later hour is recent too.
+    return (age <= HOURS_KEPT) | (age >= 65_535 - HOURS_KEPT)

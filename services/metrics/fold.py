@@ -1,0 +1,290 @@
+"""Folds events into rollup tables, column-wise: no Python runs once per event.
+
+Two steps. `Facts` are the numbers of events that rollups need, appended batch by batch while a generation of the log
+is open. `tables` turns a whole generation into sorted rows: one sort per table over hundreds of thousands of events
+costs a fraction of many small ones.
+"""
+
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from services.metrics import digest, keys, sketch
+from services.metrics.columns import Coded, Events
+from services.metrics.domain import (
+    DAY_MINUTES,
+    HOUR_MINUTES,
+    I64,
+    MINUTE_MS,
+    U8,
+    U16,
+    U32,
+    U64,
+    Agent,
+    Bools,
+    EventType,
+)
+from services.metrics.rows import Reduce, Rows, counted, empty, reduced, regrouped
+
+SLOT_BITS = 6
+SLOT_VALUES = (1 << SLOT_BITS) - 1
+# Small sketches of single videos and creators only have to tell "k and more": 64 registers.
+HEAD_REGISTERS = 64
+
+
+class Table(enum.Enum):
+    """The rollup tables; `a` is a cell key (see keys.py) unless said otherwise."""
+
+    CELLS_MINUTE = "cells_minute"  # events
+    CELLS_HOUR = "cells_hour"
+    CELLS_DAY = "cells_day"
+    VIEWERS_MINUTE = "viewers_minute"  # b: register, v: its value
+    VIEWERS_HOUR = "viewers_hour"
+    VIEWERS_DAY = "viewers_day"
+    VIDEOS_HOUR = "videos_hour"  # b: video digest; v: events
+    VIDEOS_DAY = "videos_day"
+    CREATORS_HOUR = "creators_hour"
+    CREATORS_DAY = "creators_day"
+    VIDEO_VIEWERS = "video_viewers"  # by day and type; b: video digest with the register in its low bits, v: register value
+    CREATOR_VIEWERS = "creator_viewers"
+    HASHTAGS_HOUR = "hashtags_hour"
+    CAMPAIGNS_HOUR = "campaigns_hour"
+    VIDEO_TOTALS = "video_totals"  # a: video digest, b: event type
+    VIDEO_CREATORS = "video_creators"  # a: video digest, b: creator digest; the most events win
+    ARMS = "arms"  # a: campaign digest, b: event type, arm and register, v: register value
+    CAMPAIGN_TITLES = "campaign_titles"  # a: campaign digest, b: title
+    NAMES = "names"  # digests and the names behind them; pages of their own kind
+
+
+NUMBERS = tuple(table for table in Table if table is not Table.NAMES)
+
+
+REDUCE: Mapping[Table, Reduce] = {
+    table: Reduce.MAX if "viewers" in table.value or table is Table.ARMS else Reduce.SUM for table in Table
+}
+ARM_SHIFT, ARM_TYPE_SHIFT = 12, 14
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What rollups need of each event, 63 bytes an event; hashtags as pairs of row and digest."""
+
+    title: U32
+    minute: U32  # since 1970
+    region: U16
+    type: U8
+    source: U8
+    agent: U8
+    arm: U8
+    viewer: U64
+    video: U64
+    creator: U64
+    campaign: U64
+    tag_row: U32
+    tag: U64
+
+    def __len__(self) -> int:
+        return len(self.title)
+
+    def take(self, mask: Bools) -> "Facts":
+        """The chosen events with their hashtags."""
+        tagged = mask[self.tag_row] if len(self.tag_row) else np.zeros(0, bool)
+        places = (np.cumsum(mask) - 1).astype(np.uint32)
+        chosen = {
+            field.name: getattr(self, field.name)[mask]
+            for field in fields(self)
+            if field.name not in {"tag_row", "tag"}
+        }
+        return Facts(**chosen, tag_row=places[self.tag_row[tagged]], tag=self.tag[tagged])
+
+
+def facts(events: Events, titles: U32, key: digest.Key, names: dict[int, str]) -> Facts:
+    """The numbers of checked events; `titles` are their title numbers. New names go into `names` by digest."""
+    tag_row, tag = _hashtags(events.hashtags, key, names)
+    return Facts(
+        title=titles,
+        minute=(events.derived_ms // MINUTE_MS).astype(np.uint32),
+        region=events.region,
+        type=events.type,
+        source=events.source,
+        agent=events.agent,
+        arm=events.arm,
+        viewer=events.viewer,
+        video=_named(events.video, key, names),
+        creator=_named(events.creator, key, names),
+        campaign=_named(events.campaign, key, names),
+        tag_row=tag_row,
+        tag=tag,
+    )
+
+
+def _named(column: Coded, key: digest.Key, names: dict[int, str]) -> U64:
+    digests = digest.digest64(column.names, key)
+    names.update(zip(digests.tolist(), column.names, strict=True))
+    return digests[column.codes] if len(digests) else np.zeros(len(column.codes), np.uint64)
+
+
+def _hashtags(column: Coded, key: digest.Key, names: dict[int, str]) -> tuple[U32, U64]:
+    """One pair for each hashtag of each event."""
+    split = [tuple(dict.fromkeys(name.split(","))) if name else () for name in column.names]
+    counts = np.fromiter(map(len, split), np.int64, len(split))
+    if not counts.any():
+        return np.zeros(0, np.uint32), np.zeros(0, np.uint64)
+    flat = Coded.of([name for each in split for name in each])
+    digests = _named(flat, key, names)
+    starts = np.cumsum(counts) - counts
+    of_event = counts[column.codes]
+    rows = np.repeat(np.arange(len(column.codes), dtype=np.uint32), of_event)
+    within = np.arange(len(rows)) - np.repeat(np.cumsum(of_event) - of_event, of_event)
+    return rows, digests[np.repeat(starts[column.codes], of_event) + within]
+
+
+def joined(parts: Sequence[Facts]) -> Facts:
+    """Facts one after another."""
+    if len(parts) == 1:
+        return parts[0]
+    if not parts:
+        return no_facts()
+    offsets = np.cumsum([0, *(len(part) for part in parts[:-1])])
+    whole = {
+        field.name: np.concatenate([getattr(part, field.name) for part in parts])
+        for field in fields(Facts)
+        if field.name != "tag_row"
+    }
+    rows = [part.tag_row + np.uint32(offset) for part, offset in zip(parts, offsets, strict=True)]
+    return Facts(**whole, tag_row=np.concatenate(rows))
+
+
+def no_facts() -> Facts:
+    kinds = {"title": "u4", "minute": "u4", "region": "u2", "tag_row": "u4"}
+    kinds |= dict.fromkeys(("type", "source", "agent", "arm"), "u1")
+    return Facts(**{field.name: np.zeros(0, kinds.get(field.name, "u8")) for field in fields(Facts)})
+
+
+def tables(all_facts: Facts, only: Sequence[Table] = NUMBERS) -> dict[Table, Rows]:
+    """The facts as rollups; tables not asked for are left out."""
+    wanted = set(only)
+    people = all_facts.take(all_facts.agent == Agent.HUMAN)
+    found: dict[Table, Rows] = {}
+    for build in (_cells, _viewers, _heads, _head_viewers, _tags, _campaigns):
+        found |= build(all_facts, people, wanted)
+    return {table: found.get(table, empty()) for table in only}
+
+
+Build = Callable[[Facts, Facts, set[Table]], dict[Table, Rows]]
+
+
+def _cell_keys(part: Facts, minutes: int = 1) -> U64:
+    packed = keys.pack(part.title, part.minute, part.region, part.type, part.source, part.agent)
+    return packed if minutes == 1 else keys.coarser(packed, minutes)
+
+
+def _title_hours(part: Facts) -> U64:
+    """Keys by title, hour and type alone."""
+    zero, one = np.zeros(len(part), np.uint8), np.ones(len(part), np.uint8)
+    return keys.coarser(keys.pack(part.title, part.minute, zero, part.type, one, one), HOUR_MINUTES)
+
+
+def _cells(all_facts: Facts, _: Facts, wanted: set[Table]) -> dict[Table, Rows]:
+    minute = counted(_cell_keys(all_facts)) if wanted & set(_CELLS) else empty()
+    return _by_time(minute, _CELLS, Reduce.SUM, wanted)
+
+
+def _viewers(_: Facts, people: Facts, wanted: set[Table]) -> dict[Table, Rows]:
+    if not wanted & set(_VIEWERS):
+        return {}
+    known = people.take(people.viewer != 0)
+    slot, value = sketch.touched(known.viewer)
+    minute = reduced(_cell_keys(known), slot, value, Reduce.MAX)
+    return _by_time(minute, _VIEWERS, Reduce.MAX, wanted)
+
+
+_CELLS = {Table.CELLS_MINUTE: 1, Table.CELLS_HOUR: HOUR_MINUTES, Table.CELLS_DAY: DAY_MINUTES}
+_VIEWERS = {Table.VIEWERS_MINUTE: 1, Table.VIEWERS_HOUR: HOUR_MINUTES, Table.VIEWERS_DAY: DAY_MINUTES}
+
+
+def _by_time(minute: Rows, widths: Mapping[Table, int], how: Reduce, wanted: set[Table]) -> dict[Table, Rows]:
+    """The minute rows and what hours and days make of them."""
+    found, finer = {}, minute
+    for table, width in widths.items():
+        if width > 1:
+            finer = regrouped(finer, keys.coarser(finer.a, width), how)
+        if table in wanted:
+            found[table] = finer
+    return found
+
+
+def _heads(_: Facts, people: Facts, wanted: set[Table]) -> dict[Table, Rows]:
+    """What single videos and creators bring, and what videos have in all."""
+    found: dict[Table, Rows] = {}
+    for column, hour, day in (
+        (people.video, Table.VIDEOS_HOUR, Table.VIDEOS_DAY),
+        (people.creator, Table.CREATORS_HOUR, Table.CREATORS_DAY),
+    ):
+        if not wanted & {hour, day} and not (hour is Table.VIDEOS_HOUR and Table.VIDEO_TOTALS in wanted):
+            continue
+        named = column != 0
+        rows = reduced(_title_hours(people.take(named)), column[named], _ones(named), Reduce.SUM)
+        found[hour] = rows
+        found[day] = regrouped(rows, keys.coarser(rows.a, DAY_MINUTES), Reduce.SUM)
+    if Table.VIDEO_TOTALS in wanted:
+        rows = found[Table.VIDEOS_HOUR]
+        types = keys.unpack(rows.a).type.astype(np.uint64)
+        found[Table.VIDEO_TOTALS] = reduced(rows.b, types, rows.v, Reduce.SUM)
+    if Table.VIDEO_CREATORS in wanted:
+        both = (people.video != 0) & (people.creator != 0)
+        found[Table.VIDEO_CREATORS] = reduced(people.video[both], people.creator[both], _ones(both), Reduce.SUM)
+    return found
+
+
+def _ones(mask: Bools) -> I64:
+    return np.ones(int(mask.sum()), np.int64)
+
+
+def _head_viewers(_: Facts, people: Facts, wanted: set[Table]) -> dict[Table, Rows]:
+    """Small sketches of each video's and creator's viewers by title, day and type."""
+    found: dict[Table, Rows] = {}
+    for column, table in ((people.video, Table.VIDEO_VIEWERS), (people.creator, Table.CREATOR_VIEWERS)):
+        if table not in wanted:
+            continue
+        known = (column != 0) & (people.viewer != 0)
+        part = people.take(known)
+        slot, value = sketch.touched(part.viewer)
+        a = keys.coarser(_title_hours(part), DAY_MINUTES)
+        found[table] = reduced(a, head_slot(column[known], slot), value, Reduce.MAX)
+    return found
+
+
+def head_slot(head: U64, slot: U64) -> U64:
+    """A head's digest with the register in its low bits."""
+    return (head & np.uint64(~SLOT_VALUES & 0xFFFFFFFFFFFFFFFF)) | (slot & np.uint64(SLOT_VALUES))
+
+
+def _tags(_: Facts, people: Facts, wanted: set[Table]) -> dict[Table, Rows]:
+    if Table.HASHTAGS_HOUR not in wanted:
+        return {}
+    hours = _title_hours(people)[people.tag_row]
+    return {Table.HASHTAGS_HOUR: reduced(hours, people.tag, np.ones(len(hours), np.int64), Reduce.SUM)}
+
+
+def _campaigns(_: Facts, people: Facts, wanted: set[Table]) -> dict[Table, Rows]:
+    """Events with a campaign by hour; the viewers of each side of its experiment; its titles."""
+    if not wanted & {Table.CAMPAIGNS_HOUR, Table.ARMS, Table.CAMPAIGN_TITLES}:
+        return {}
+    mask = people.campaign != 0
+    part = people.take(mask)
+    ones = np.ones(len(part), np.int64)
+    known = part.take(part.viewer != 0)
+    slot, value = sketch.touched(known.viewer)
+    side = (known.type.astype(np.uint64) << np.uint64(ARM_TYPE_SHIFT)) | (
+        known.arm.astype(np.uint64) << np.uint64(ARM_SHIFT)
+    )
+    return {
+        Table.CAMPAIGNS_HOUR: reduced(_title_hours(part), part.campaign, ones, Reduce.SUM),
+        Table.ARMS: reduced(known.campaign, side | slot, value, Reduce.MAX),
+        Table.CAMPAIGN_TITLES: reduced(part.campaign, part.title.astype(np.uint64), ones, Reduce.SUM),
+    }
+
+

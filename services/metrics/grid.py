@@ -1,0 +1,134 @@
+"""A title's cells with the sketches of their viewers: grouping them, and estimating how many viewers each has."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from services.metrics import keys, sketch
+from services.metrics.domain import F64, I64, U64, Agent, Bools
+from services.metrics.rows import Rows
+
+VALUE_BITS = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """Cells of people's events; a dimension that was summed over is 0. Registers are sorted by cell."""
+
+    bucket: I64  # minute since 1970 of the bucket's start
+    type: I64
+    region: I64
+    source: I64
+    count: I64
+    cell: I64
+    slot: I64
+    value: I64
+
+    def __len__(self) -> int:
+        return len(self.count)
+
+    @classmethod
+    def of(cls, cells: Rows, viewers: Rows) -> Self:
+        parts = keys.unpack(cells.a)
+        people = parts.agent == Agent.HUMAN
+        own = cells.a[people]
+        place = np.searchsorted(own, viewers.a)
+        assert len(viewers) == 0 or np.array_equal(own[place], viewers.a), "viewers belong to counted cells"
+        return cls(
+            bucket=parts.minute[people],
+            type=parts.type[people],
+            region=parts.region[people],
+            source=parts.source[people],
+            count=cells.v[people],
+            cell=place.astype(np.int64),
+            slot=viewers.b.astype(np.int64),
+            value=viewers.v,
+        )
+
+    def viewers(self) -> F64:
+        """Distinct viewers of each cell, estimated."""
+        return sketch.estimates(self.cell, self.value, len(self))
+
+    def take(self, mask: Bools) -> "Grid":
+        """The chosen cells."""
+        if mask.all():
+            return self
+        places = np.cumsum(mask) - 1
+        held = mask[self.cell] if len(self.cell) else np.zeros(0, bool)
+        return Grid(
+            bucket=self.bucket[mask],
+            type=self.type[mask],
+            region=self.region[mask],
+            source=self.source[mask],
+            count=self.count[mask],
+            cell=places[self.cell[held]],
+            slot=self.slot[held],
+            value=self.value[held],
+        )
+
+    def relabelled(
+        self,
+        *,
+        bucket: I64 | None = None,
+        type_: I64 | None = None,
+        region: I64 | None = None,
+        source: I64 | None = None,
+    ) -> "Grid":
+        """The cells under other labels, equal ones made one; what is not given becomes 0."""
+        zero = np.zeros(len(self), np.int64)
+        labels = [zero if label is None else label for label in (bucket, type_, region, source)]
+        group, first = grouped(labels)
+        count = np.bincount(group, self.count, len(first)).astype(np.int64)
+        cell, slot, value = merged_registers(group[self.cell], self.slot, self.value)
+        return Grid(
+            bucket=labels[0][first],
+            type=labels[1][first],
+            region=labels[2][first],
+            source=labels[3][first],
+            count=count,
+            cell=cell,
+            slot=slot,
+            value=value,
+        )
+
+
+def grouped(labels: Sequence[I64]) -> tuple[I64, I64]:
+    """For each row the number of its group (groups in sorted order), and for each group one of its rows."""
+    if not len(labels[0]):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    code: U64 = np.zeros(len(labels[0]), np.uint64)
+    for label in labels:
+        low = int(label.min())
+        code = code * np.uint64(int(label.max()) - low + 1) + (label - low).astype(np.uint64)
+    _, first, group = np.unique(code, return_index=True, return_inverse=True)
+    return group.astype(np.int64), first.astype(np.int64)
+
+
+def merged_registers(cell: I64, slot: I64, value: I64) -> tuple[I64, I64, I64]:
+    """Registers sorted by cell and slot, the greatest value of each."""
+    packed = np.sort((cell << (sketch.LG_REGISTERS + VALUE_BITS)) | (slot << VALUE_BITS) | value)
+    last = np.ones(len(packed), bool)
+    last[:-1] = packed[1:] >> VALUE_BITS != packed[:-1] >> VALUE_BITS
+    packed = packed[last]
+    return (
+        packed >> (sketch.LG_REGISTERS + VALUE_BITS),
+        (packed >> VALUE_BITS) & (sketch.REGISTERS - 1),
+        packed & ((1 << VALUE_BITS) - 1),
+    )
+
+
+def joined(parts: Sequence[Grid]) -> Grid:
+    """Cells of several grids side by side."""
+    offsets = np.cumsum([0, *(len(part) for part in parts[:-1])])
+    return Grid(
+        bucket=np.concatenate([part.bucket for part in parts]),
+        type=np.concatenate([part.type for part in parts]),
+        region=np.concatenate([part.region for part in parts]),
+        source=np.concatenate([part.source for part in parts]),
+        count=np.concatenate([part.count for part in parts]),
+        cell=np.concatenate([part.cell + offset for part, offset in zip(parts, offsets, strict=True)]),
+        slot=np.concatenate([part.slot for part in parts]),
+        value=np.concatenate([part.value for part in parts]),
+    )

@@ -1,0 +1,326 @@
+"""Stored and remembered rollups as one: loads them, answers range queries, stores generations, merges segments."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import structlog
+
+from services.metrics import codec, fold, keys, rows, segment
+from services.metrics.domain import DAY_MINUTES, MINUTE_MS, U64
+from services.metrics.fold import NUMBERS, REDUCE, Table
+from services.metrics.generation import Generation, Memory
+from services.metrics.rows import Rows
+from services.metrics.segment import Manifest, Segment
+from services.metrics.store import Names, Store
+
+log = structlog.get_logger("rollups")
+
+# An id is looked for 24 to 25 hours back.
+DEDUPE_MS = 26 * 3_600_000
+# Rows by the minute serve live numbers and spikes; older ones go when segments merge.
+MINUTES_KEPT_MS = 8 * DAY_MINUTES * MINUTE_MS
+MINUTE_TABLES = (Table.CELLS_MINUTE, Table.VIEWERS_MINUTE)
+NAMES_A_PAGE = 8_192
+# Merging holds about this many pages of 16,384 rows at once: 25 MB.
+WINDOW_PAGES = 64
+# A query that began before a merge may still read the merged segments.
+DROP_AFTER_S = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """Rows of a table with low <= a < high."""
+
+    table: Table
+    low: int
+    high: int
+
+
+class Rollups:
+    """One reader and writer of a set of rollups."""
+
+    def __init__(self, store: Store, memory: Memory, *, cache_bytes_max: int) -> None:
+        self._store = store
+        self.memory = memory
+        self.manifest = Manifest()
+        self._segments: tuple[Segment, ...] = ()
+        self._cache = PageCache(cache_bytes_max)
+        self._dropping: set[asyncio.Task[None]] = set()
+
+    async def load(self) -> None:
+        """Takes up what is stored, remembers the ids of the last day, folds the rest of the log."""
+        manifest = await self._store.manifest()
+        await self._adopt(manifest)
+        await self._store.drop_segments(await self._store.merged_away(self._segments))
+        titles = await self._store.titles(manifest.title_count)
+        time_ms = await self._store.time_of(manifest.position) if manifest.position else 0
+        self.memory.resume(
+            position=manifest.position,
+            time_ms=time_ms or 0,
+            titles=titles,
+            accepted_count=manifest.accepted_count,
+        )
+        if manifest.position:
+            await self._remember_ids(manifest.position, time_ms or 0)
+        await self.catch_up()
+
+    async def _adopt(self, manifest: Manifest) -> None:
+        known = {each.id: each for each in self._segments}
+        self._segments = tuple(
+            [known.get(id_) or await self._store.segment(id_) for id_ in manifest.segments]
+        )
+        self.manifest = manifest
+
+    async def _remember_ids(self, last: int, time_ms: int) -> None:
+        first = await self._store.first_since(time_ms - DEDUPE_MS)
+        if first is None:
+            return
+        async for entry_ms, digests in self._store.ids_between(first, last):
+            self.memory.remember(*codec.split_digests(digests), entry_ms)
+
+    async def catch_up(self) -> int:
+        """Folds what others wrote to the log; how many entries that were."""
+        count = 0
+        async for entry in self._store.entries(self.memory.position):
+            self.memory.apply(entry.position, entry.time_ms, codec.decode(entry.frame, entry.id_digests))
+            count += 1
+            await asyncio.sleep(0)
+        return count
+
+    # Queries
+
+    async def rows(
+        self, queries: Sequence[Query], remembered: Mapping[Table, Rows] | None = None
+    ) -> list[Rows]:
+        """The rows of each query, stored and remembered; `remembered` are the tables of memory to add."""
+        segments = self._segments
+        wanted = [[i for s in segments for i in s.pages(q.table, q.low, q.high)] for q in queries]
+        pages = await self._pages_of(dict.fromkeys(id_ for ids in wanted for id_ in ids))
+        found: list[Rows] = []
+        for query, ids in zip(queries, wanted, strict=True):
+            parts = [pages[id_].between(query.low, query.high) for id_ in ids]
+            if remembered is not None:
+                parts.append(remembered[query.table].between(query.low, query.high))
+            found.append(rows.merged(parts, REDUCE[query.table]))
+        return found
+
+    async def title_rows(self, title: int, spans: Sequence[tuple[Table, int, int]]) -> list[Rows]:
+        """A title's rows of tables between minutes since 1970."""
+        queries = [Query(table=table, low=low, high=high) for table, low, high in _keyed(title, spans)]
+        remembered = self.memory.tables([query.table for query in queries], title=title)
+        return await self.rows(queries, remembered)
+
+    async def _pages_of(self, ids: Iterable[str]) -> dict[str, Rows]:
+        found: dict[str, Rows] = {}
+        missing: list[str] = []
+        for id_ in ids:
+            page = self._cache.get(id_)
+            if page is None:
+                missing.append(id_)
+            else:
+                found[id_] = page
+        if missing:
+            for id_, data in (await self._store.pages(missing)).items():
+                found[id_] = segment.decode(data)
+                self._cache.put(id_, found[id_])
+        return found
+
+    async def names(self, heads: Iterable[int]) -> dict[int, str]:
+        """The names behind digests, as far as they are known."""
+        found: dict[int, str] = {}
+        missing: list[int] = []
+        for head in heads:
+            if (name := self.memory.name_of(head)) is not None:
+                found[head] = name
+            else:
+                missing.append(head)
+        segments = self._segments
+        wanted = dict.fromkeys(i for h in missing for s in segments for i in s.pages(Table.NAMES, h, h + 1))
+        pages = await self._store.names(list(wanted)) if wanted else {}
+        sought = np.array(missing, np.uint64)
+        for page in pages.values():
+            places = np.searchsorted(page.digests, sought)
+            for head, place in zip(missing, places.tolist(), strict=True):
+                if place < len(page.digests) and int(page.digests[place]) == head:
+                    found[head] = page.names[place]
+        return found
+
+    # Storing
+
+    async def flush(self) -> int:
+        """Stores the complete generations; how many that were."""
+        count = 0
+        await self._refresh()
+        for generation in self.memory.sealed():
+            if generation.last > self.manifest.position:
+                await self._store_generation(generation)
+                count += 1
+        return count
+
+    async def _refresh(self) -> None:
+        """Takes up what other processes stored or merged."""
+        manifest = await self._store.manifest()
+        if manifest.version > self.manifest.version:
+            await self._adopt(manifest)
+            self.memory.drop(manifest.position)
+
+    async def _store_generation(self, generation: Generation) -> None:
+        tables = await asyncio.to_thread(fold.tables, generation.facts())
+        new = Segment(
+            first=generation.first, last=generation.last, level=0, time_ms=generation.last_ms, firsts={}
+        )
+        firsts: dict[Table, U64] = {}
+        for table, part in tables.items():
+            firsts[table] = await self._put(new, table, part)
+        names = generation.names
+        digests = np.sort(np.fromiter((head for head in names if head), np.uint64))
+        firsts[Table.NAMES] = await self._put_names(new, digests, [names[head] for head in digests.tolist()])
+        if generation.titles:
+            await self._store.put_titles(generation.title_start, generation.titles)
+        new = Segment(first=new.first, last=new.last, level=0, time_ms=new.time_ms, firsts=firsts)
+        await self._store.put_segment(new)
+        await self._replace(
+            new,
+            (),
+            title_count=generation.title_start + len(generation.titles),
+            accepted_count=self.manifest.accepted_count + generation.event_count,
+        )
+
+    async def _put(self, new: Segment, table: Table, part: Rows, start: int = 0) -> U64:
+        pages = await asyncio.to_thread(lambda: list(segment.pages_of(part)))
+        await self._store.put_pages(
+            [(new.page_id(table, start + i), data) for i, (_, data) in enumerate(pages)]
+        )
+        return np.array([first for first, _ in pages], np.uint64)
+
+    async def _put_names(self, new: Segment, digests: U64, names: Sequence[str]) -> U64:
+        for page, start in enumerate(range(0, len(digests), NAMES_A_PAGE)):
+            piece = slice(start, start + NAMES_A_PAGE)
+            await self._store.put_names(
+                new.page_id(Table.NAMES, page), Names(digests=digests[piece], names=tuple(names[piece]))
+            )
+        return digests[::NAMES_A_PAGE].copy()
+
+    async def _replace(
+        self, new: Segment, old: Sequence[Segment], *, title_count: int, accepted_count: int
+    ) -> bool:
+        """Makes the new segment part of the rollups in place of old ones, atomically; False when somebody else did."""
+        gone = {each.id for each in old}
+        segments = sorted([new, *(each for each in self._segments if each.id not in gone)], key=lambda s: s.first)
+        manifest = Manifest(
+            version=self.manifest.version + 1,
+            segments=tuple(each.id for each in segments),
+            position=max(new.last, self.manifest.position),
+            title_count=title_count,
+            accepted_count=accepted_count,
+        )
+        if not await self._store.replace_manifest(manifest):
+            # Another process stored or merged the same; take up what it did.
+            await self._refresh()
+            return False
+        # In one step for queries: no await between these.
+        self._segments, self.manifest = tuple(segments), manifest
+        self.memory.drop(self.manifest.position)
+        return True
+
+    # Merging
+
+    async def merge(self) -> bool:
+        """Merges one run of segments, if there is one."""
+        run = segment.mergeable(self._segments)
+        if run is None:
+            return False
+        new = Segment(
+            first=run[0].first, last=run[-1].last, level=run[0].level + 1, time_ms=run[-1].time_ms, firsts={}
+        )
+        try:
+            firsts = {table: await self._merge_table(new, run, table) for table in NUMBERS}
+            firsts[Table.NAMES] = await self._merge_names(new, run)
+        except KeyError:
+            # Another process merged the same and dropped the pages.
+            await self._refresh()
+            return False
+        new = Segment(first=new.first, last=new.last, level=new.level, time_ms=new.time_ms, firsts=firsts)
+        await self._store.put_segment(new)
+        replaced = await self._replace(
+            new, run, title_count=self.manifest.title_count, accepted_count=self.manifest.accepted_count
+        )
+        if replaced:
+            self._drop_later(run)
+        return replaced
+
+    async def _merge_table(self, new: Segment, run: Sequence[Segment], table: Table) -> U64:
+        firsts: list[U64] = []
+        carried, start = rows.empty(), 0
+        for low, high in segment.windows(run, table, WINDOW_PAGES):
+            ids = [id_ for each in run for id_ in each.pages(table, low, high)]
+            pages = {id_: segment.decode(data) for id_, data in (await self._store.pages(ids)).items()}
+            parts = [pages[id_].between(low, min(high, 2**64 - 1)) for id_ in ids]
+            whole = await asyncio.to_thread(rows.merged, [carried, *parts], REDUCE[table])
+            whole = _kept(whole, table, new.time_ms)
+            # Whole pages only, so that where windows end leaves no trace.
+            cut = len(whole) if high == 2**64 else len(whole) // segment.PAGE_ROWS * segment.PAGE_ROWS
+            done = Rows(whole.a[:cut], whole.b[:cut], whole.v[:cut])
+            carried = Rows(whole.a[cut:], whole.b[cut:], whole.v[cut:])
+            firsts.append(await self._put(new, table, done, start))
+            start += len(firsts[-1])
+        return np.concatenate(firsts) if firsts else np.zeros(0, np.uint64)
+
+    async def _merge_names(self, new: Segment, run: Sequence[Segment]) -> U64:
+        ids = [id_ for each in run for id_ in each.pages(Table.NAMES, 0, 2**64 - 1)]
+        digests, names = [np.zeros(0, np.uint64)], [np.zeros(0, object)]
+        for start in range(0, len(ids), WINDOW_PAGES):
+            for page in (await self._store.names(ids[start : start + WINDOW_PAGES])).values():
+                digests.append(page.digests)
+                names.append(np.array(page.names, object))
+        distinct, first = np.unique(np.concatenate(digests), return_index=True)
+        return await self._put_names(new, distinct, np.concatenate(names)[first].tolist())
+
+    def _drop_later(self, run: Sequence[Segment]) -> None:
+        async def drop() -> None:
+            await asyncio.sleep(DROP_AFTER_S)
+            await self._store.drop_segments(run)
+
+        task = asyncio.get_running_loop().create_task(drop())
+        self._dropping.add(task)
+        task.add_done_callback(self._dropping.discard)
+
+
+def _keyed(title: int, spans: Sequence[tuple[Table, int, int]]) -> Iterable[tuple[Table, int, int]]:
+    for table, start, end in spans:
+        yield table, *keys.span(title, start, end)
+
+
+def _kept(whole: Rows, table: Table, time_ms: int) -> Rows:
+    """Without the rows by the minute that are too old; a function of the log like all else."""
+    if table not in MINUTE_TABLES:
+        return whole
+    young = keys.unpack(whole.a).minute >= (time_ms - MINUTES_KEPT_MS) // MINUTE_MS
+    return Rows(whole.a[young], whole.b[young], whole.v[young])
+
+
+class PageCache:
+    """Decoded pages by id, the least recently used go first."""
+
+    def __init__(self, bytes_max: int) -> None:
+        self._bytes_max = bytes_max
+        self._bytes = 0
+        self._pages: OrderedDict[str, Rows] = OrderedDict()
+
+    def get(self, id_: str) -> Rows | None:
+        page = self._pages.get(id_)
+        if page is not None:
+            self._pages.move_to_end(id_)
+        return page
+
+    def put(self, id_: str, page: Rows) -> None:
+        if id_ in self._pages:
+            return
+        self._pages[id_] = page
+        self._bytes += page.nbytes()
+        while self._bytes > self._bytes_max:
+            _, gone = self._pages.popitem(last=False)
+            self._bytes -= gone.nbytes()

@@ -1,0 +1,104 @@
+"""Rollup rows as sorted columns: two 64-bit keys and a value; rows with equal keys are one, by sum or by maximum.
+
+Merging is associative and commutative because the result is defined by its set of rows alone: sorted by key, equal keys
+added up (counts) or the greatest kept (sketch registers). Nothing depends on who merged what first.
+"""
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.metrics.domain import I64, U64
+
+
+class Reduce(enum.Enum):
+    """What becomes of rows with equal keys."""
+
+    SUM = "sum"
+    MAX = "max"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Rows sorted by (a, b), no two alike."""
+
+    a: U64
+    b: U64
+    v: I64
+
+    def __len__(self) -> int:
+        return len(self.a)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Rows):
+            return NotImplemented
+        return all(
+            np.array_equal(mine, theirs)
+            for mine, theirs in ((self.a, other.a), (self.b, other.b), (self.v, other.v))
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def between(self, low: int, high: int) -> "Rows":
+        """The rows with low <= a < high."""
+        first, last = (int(np.searchsorted(self.a, np.uint64(key))) for key in (low, high))
+        return Rows(self.a[first:last], self.b[first:last], self.v[first:last])
+
+    def nbytes(self) -> int:
+        return self.a.nbytes + self.b.nbytes + self.v.nbytes
+
+
+def empty() -> Rows:
+    return Rows(np.zeros(0, np.uint64), np.zeros(0, np.uint64), np.zeros(0, np.int64))
+
+
+def counted(a: U64) -> Rows:
+    """One row for each distinct key, its value how often it occurs; b is zero."""
+    keys = np.sort(a)
+    starts = _starts(keys)
+    ends = np.append(starts[1:], len(keys)) if len(starts) else starts
+    return Rows(keys[starts], np.zeros(len(starts), np.uint64), (ends - starts).astype(np.int64))
+
+
+def reduced(a: U64, b: U64, v: I64, how: Reduce) -> Rows:
+    """The rows sorted, with equal keys made one."""
+    order = np.lexsort((b, a)) if b.any() else np.argsort(a, kind="stable")
+    a, b, v = a[order], b[order], v[order]
+    return _grouped(a, b, v, how)
+
+
+def merged(parts: Sequence[Rows], how: Reduce) -> Rows:
+    """All parts as one."""
+    parts = [part for part in parts if len(part)]
+    if not parts:
+        return empty()
+    if len(parts) == 1:
+        return parts[0]
+    a, b, v = (np.concatenate(columns) for columns in zip(*((p.a, p.b, p.v) for p in parts), strict=True))
+    return reduced(a, b, v, how)
+
+
+def regrouped(rows: Rows, a: U64, how: Reduce) -> Rows:
+    """The same rows under other first keys."""
+    return reduced(a, rows.b, rows.v, how)
+
+
+def _grouped(a: U64, b: U64, v: I64, how: Reduce) -> Rows:
+    starts = _starts(a, b)
+    if len(starts) == len(a):
+        return Rows(a, b, v)
+    ufunc = np.add if how is Reduce.SUM else np.maximum
+    return Rows(a[starts], b[starts], ufunc.reduceat(v, starts))
+
+
+def _starts(a: U64, b: U64 | None = None) -> I64:
+    """Where each group of equal keys begins."""
+    if not len(a):
+        return np.zeros(0, np.int64)
+    new = np.ones(len(a), bool)
+    new[1:] = a[1:] != a[:-1]
+    if b is not None:
+        new[1:] |= b[1:] != b[:-1]
+    return np.flatnonzero(new)

@@ -1,0 +1,131 @@
+"""Distinct viewers: HyperLogLog registers kept as rollup rows, the same registers Apache DataSketches would have.
+
+A viewer's 64-bit digest goes through MurmurHash3 with DataSketches' seed; the low 12 bits name one of 4,096 registers,
+the leading zeros of the second half are its value. Registers merge by maximum, so any order of merging gives the same
+bits, and `image` is a sketch that every DataSketches library reads. The estimate is Ertl's improved one
+(arXiv:1702.01284, algorithm 6): no bias tables, right from 0 to billions; computed for many sketches at once.
+"""
+
+import math
+import struct
+
+import numpy as np
+
+from services.metrics.domain import F64, I64, U64
+
+LG_REGISTERS = 12
+REGISTERS = 1 << LG_REGISTERS
+# 95 % of estimates lie within 1.96 relative standard errors of 1.04 / sqrt(m).
+ERROR_BOUND = 1.96 * 1.04 / math.sqrt(REGISTERS)
+SEED = 9001  # DataSketches' default
+C1, C2 = 0x87C37B91114253D5, 0x4CF5AD432745937F
+VALUE_MAX = 63
+_Q = VALUE_MAX  # registers hold 0 to _Q
+_ALPHA = 1 / (2 * math.log(2))
+
+
+def touched(viewers: U64) -> tuple[U64, I64]:
+    """For each viewer the register it touches and the value it brings."""
+    first, second = _murmur3(viewers)
+    return first & np.uint64(REGISTERS - 1), _leading_zeros(second) + 1
+
+
+def _rotl(x: U64, bits: int) -> U64:
+    return (x << np.uint64(bits)) | (x >> np.uint64(64 - bits))
+
+
+def _fmix(x: U64) -> U64:
+    x = (x ^ (x >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
+    x = (x ^ (x >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
+    return x ^ (x >> np.uint64(33))
+
+
+def _murmur3(values: U64) -> tuple[U64, U64]:
+    """MurmurHash3 x64-128 of each value's 8 bytes."""
+    k1 = _rotl(values * np.uint64(C1), 31) * np.uint64(C2)
+    h1 = (np.uint64(SEED) ^ k1) ^ np.uint64(8)
+    h2 = np.full(len(values), np.uint64(SEED) ^ np.uint64(8), np.uint64)
+    h1 = h1 + h2
+    h2 = h2 + h1
+    h1, h2 = _fmix(h1), _fmix(h2)
+    h1 = h1 + h2
+    return h1, h2 + h1
+
+
+def _leading_zeros(values: U64) -> I64:
+    """Of 64-bit numbers, at most 62 as DataSketches has it."""
+    high = (values >> np.uint64(32)).astype(np.float64)
+    low = (values & np.uint64(0xFFFFFFFF)).astype(np.float64)
+    _, high_bits = np.frexp(high)
+    _, low_bits = np.frexp(low)
+    zeros = np.where(high > 0, 32 - high_bits, np.where(low > 0, 64 - low_bits, 64))
+    return np.minimum(zeros, 62).astype(np.int64)
+
+
+def estimates(group: I64, value: I64, groups: int, registers: int = REGISTERS) -> F64:
+    """Distinct viewers of each group; one row for each register of it that was touched."""
+    counts = np.bincount(group * (_Q + 2) + value, minlength=groups * (_Q + 2)).reshape(groups, _Q + 2)
+    counts = counts.astype(np.float64)
+    counts[:, 0] = registers - counts[:, 1:].sum(axis=1)
+    z = registers * _tau(1 - counts[:, _Q + 1] / registers)
+    for k in range(_Q, 0, -1):
+        z = 0.5 * (z + counts[:, k])
+    z = z + registers * _sigma(counts[:, 0] / registers)
+    with np.errstate(divide="ignore"):
+        found = _ALPHA * registers * registers / z
+    return np.where(np.isfinite(found), found, 0.0)
+
+
+def _sigma(x: F64) -> F64:
+    with np.errstate(over="ignore", invalid="ignore"):
+        y, z, power = np.ones_like(x), x.copy(), x.copy()
+        for _ in range(64):
+            power = power * power
+            before = z
+            z = z + power * y
+            y = y + y
+            if np.array_equal(z[x < 1], before[x < 1]):
+                break
+    # No register touched: the estimate is 0.
+    return np.where(x >= 1, np.inf, z)
+
+
+def _tau(x: F64) -> F64:
+    y, z = np.ones_like(x), 1 - x
+    power = x.copy()
+    for _ in range(64):
+        power = np.sqrt(power)
+        before = z
+        y = 0.5 * y
+        z = z - (1 - power) ** 2 * y
+        if np.array_equal(z, before):
+            break
+    return np.where((x == 0) | (x == 1), 0.0, z / 3)
+
+
+def estimate(slots: U64, values: I64) -> float:
+    """Distinct viewers of one sketch; a register may be given more than once."""
+    top = np.zeros(REGISTERS, np.int64)
+    np.maximum.at(top, slots.astype(np.int64), values)
+    held = top[top > 0]
+    return float(estimates(np.zeros(len(held), np.int64), held, 1)[0])
+
+
+def interval(count: float) -> tuple[int, int]:
+    """The 95 % interval of an estimate; exact below 30, where registers hardly collide."""
+    spread = ERROR_BOUND if count >= 30 else 0.0
+    return math.floor(count * (1 - spread)), math.ceil(count * (1 + spread))
+
+
+def image(slots: U64, values: I64) -> bytes:
+    """The sketch in DataSketches' own serialised form (HLL_8, updatable order lost)."""
+    top = np.zeros(REGISTERS, np.uint8)
+    np.maximum.at(top, slots.astype(np.int64), values.astype(np.uint8))
+    powers = np.ldexp(1.0, -top.astype(np.int32))
+    small = top < 32
+    header = struct.pack(
+        "<BBBBBBBBdddii",
+        10, 1, 7, LG_REGISTERS, 0, 16, 0, 10,  # preamble ints, version, family HLL, lgK, -, out of order, minimum, HLL_8
+        0.0, float(powers[small].sum()), float(powers[~small].sum()), int((top == 0).sum()), 0,
+    )  # fmt: skip
+    return header + top.tobytes()

@@ -1,0 +1,312 @@
+"""The only file that knows metrics' documents: the event log, stored rollups, spikes, insights.
+
+    event_log      {_id: position, time_ms, writer, token, count, ids: 16 bytes an event, frame: zstd columns}
+    rollup_pages   {_id: "first-last:table:page", data}         immutable
+    rollup_names   {_id: "first-last:names:page", digests, names}     immutable
+    segments       {_id: "first-last", first, last, level, time_ms, tables: {name: first keys of its pages}}
+    title_numbers  {_id: number of the first, names}
+    state          {_id: "manifest", version, segments, position, title_count} and {_id: "secret", value}
+"""
+
+import secrets
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pymongo
+import pymongo.errors
+import zstandard
+from bson import Binary
+
+from chassis.mongo import Database, Document, deadline
+from services.metrics.domain import U64
+from services.metrics.fold import Table
+from services.metrics.segment import Manifest, Segment
+
+# The log write has a short leash: a stalled store must become an answer, and the entry is repeated by its token.
+APPEND_S = 2.0
+READ_BATCH = 8
+PAGES_A_WRITE = 128
+SECRET_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEntry:
+    """One document of the event log."""
+
+    position: int
+    time_ms: int
+    writer: str
+    token: str
+    count: int
+    id_digests: bytes
+    frame: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """Digests and the names behind them, sorted by digest."""
+
+    digests: U64
+    names: tuple[str, ...]
+
+
+class Store:
+    """Metrics' collections; `prefix` names another set of rollups of the same log."""
+
+    def __init__(self, database: Database, prefix: str = "") -> None:
+        self._log = database["event_log"]
+        self._pages = database[f"{prefix}rollup_pages"]
+        self._names = database[f"{prefix}rollup_names"]
+        self._segments = database[f"{prefix}segments"]
+        self._titles = database[f"{prefix}title_numbers"]
+        self._state = database[f"{prefix}state"]
+        self._secrets = database["state"]
+
+    async def ensure(self) -> None:
+        with deadline():
+            await self._log.create_index("time_ms")
+
+    async def secret(self) -> bytes:
+        """The deployment's secret, made once."""
+        with deadline():
+            try:
+                await self._secrets.insert_one({"_id": "secret", "value": Binary(secrets.token_bytes(SECRET_BYTES))})
+            except pymongo.errors.DuplicateKeyError:
+                pass
+            found = await self._secrets.find_one({"_id": "secret"})
+        assert found is not None, "the secret was just written"
+        return bytes(found["value"])
+
+    # The log
+
+    async def append(self, entry: LogEntry) -> bool:
+        """Writes the entry at its position; False when another entry has that place. Safe to repeat."""
+        document = {
+            "_id": entry.position,
+            "time_ms": entry.time_ms,
+            "writer": entry.writer,
+            "token": entry.token,
+            "count": entry.count,
+            "ids": Binary(entry.id_digests),
+            "frame": Binary(entry.frame),
+        }
+        with deadline(APPEND_S):
+            try:
+                await self._log.insert_one(document)
+            except pymongo.errors.DuplicateKeyError:
+                found = await self._log.find_one({"_id": entry.position}, {"token": 1})
+                return found is not None and found["token"] == entry.token
+        return True
+
+    async def entries(self, after: int) -> AsyncIterator[LogEntry]:
+        """The log after a position, in order, up to the first gap."""
+        while batch := await self._entries(after):
+            for document in batch:
+                if document["_id"] != after + 1:
+                    return
+                after += 1
+                yield _entry(document)
+
+    async def _entries(self, after: int) -> list[Document]:
+        with deadline():
+            cursor = self._log.find({"_id": {"$gt": after}}).sort("_id", 1).limit(READ_BATCH)
+            return await cursor.to_list(READ_BATCH)
+
+    async def time_of(self, position: int) -> int | None:
+        """When an entry was received."""
+        with deadline():
+            found = await self._log.find_one({"_id": position}, {"time_ms": 1})
+        return None if found is None else int(found["time_ms"])
+
+    async def first_since(self, time_ms: int) -> int | None:
+        """The position of the first entry received since."""
+        with deadline():
+            cursor = self._log.find({"time_ms": {"$gte": time_ms}}, {"_id": 1}).sort("time_ms", 1).limit(1)
+            found = await cursor.to_list(1)
+        return int(found[0]["_id"]) if found else None
+
+    async def ids_between(self, first: int, last: int) -> AsyncIterator[tuple[int, bytes]]:
+        """Time and id digests of entries, without their frames."""
+        while first <= last:
+            with deadline():
+                cursor = self._log.find({"_id": {"$gte": first, "$lte": last}}, {"time_ms": 1, "ids": 1})
+                batch = await cursor.sort("_id", 1).limit(READ_BATCH * 8).to_list(READ_BATCH * 8)
+            if not batch:
+                return
+            for document in batch:
+                yield int(document["time_ms"]), bytes(document["ids"])
+            first = int(batch[-1]["_id"]) + 1
+
+    async def last_position(self) -> int:
+        with deadline():
+            found = await self._log.find({}, {"_id": 1}).sort("_id", -1).limit(1).to_list(1)
+        return int(found[0]["_id"]) if found else 0
+
+    # Stored rollups
+
+    async def manifest(self) -> Manifest:
+        with deadline():
+            found = await self._state.find_one({"_id": "manifest"})
+        if found is None:
+            return Manifest()
+        return Manifest(
+            version=found["version"],
+            segments=tuple(found["segments"]),
+            position=found["position"],
+            title_count=found["title_count"],
+            accepted_count=found["accepted_count"],
+        )
+
+    async def replace_manifest(self, manifest: Manifest) -> bool:
+        """Puts the manifest in the place of the version before it; False when somebody else did."""
+        document = {
+            "version": manifest.version,
+            "segments": list(manifest.segments),
+            "position": manifest.position,
+            "title_count": manifest.title_count,
+            "accepted_count": manifest.accepted_count,
+        }
+        with deadline():
+            if manifest.version == 1:
+                try:
+                    await self._state.insert_one({"_id": "manifest", **document})
+                except pymongo.errors.DuplicateKeyError:
+                    return await self.manifest() == manifest
+                return True
+            before = {"_id": "manifest", "version": manifest.version - 1}
+            done = await self._state.update_one(before, {"$set": document})
+        # A repeated write whose first try went through finds the version moved on by itself.
+        return done.modified_count == 1 or await self.manifest() == manifest
+
+    async def segment(self, id_: str) -> Segment:
+        with deadline():
+            found = await self._segments.find_one({"_id": id_})
+        assert found is not None, "a manifest names segments that are stored"
+        return _segment(found)
+
+    async def put_segment(self, segment: Segment) -> None:
+        firsts = {table.value: Binary(keys.astype("<u8").tobytes()) for table, keys in segment.firsts.items()}
+        document = {
+            "first": segment.first,
+            "last": segment.last,
+            "level": segment.level,
+            "time_ms": segment.time_ms,
+            "tables": firsts,
+        }
+        with deadline():
+            await self._segments.replace_one({"_id": segment.id}, document, upsert=True)
+
+    async def put_pages(self, pages: Sequence[tuple[str, bytes]]) -> None:
+        """Writes pages; those that are there already hold the same bytes."""
+        for start in range(0, len(pages), PAGES_A_WRITE):
+            documents = [{"_id": id_, "data": Binary(data)} for id_, data in pages[start : start + PAGES_A_WRITE]]
+            await _insert_missing(self._pages, documents)
+
+    async def pages(self, ids: Sequence[str]) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        for start in range(0, len(ids), PAGES_A_WRITE):
+            chosen = {"_id": {"$in": list(ids[start : start + PAGES_A_WRITE])}}
+            with deadline():
+                documents = await self._pages.find(chosen).to_list(PAGES_A_WRITE)
+            found |= {document["_id"]: bytes(document["data"]) for document in documents}
+        return found
+
+    async def put_names(self, id_: str, names: Names) -> None:
+        document = {
+            "_id": id_,
+            "digests": Binary(names.digests.astype("<u8").tobytes()),
+            "names": Binary(_packed(names.names)),
+        }
+        await _insert_missing(self._names, [document])
+
+    async def names(self, ids: Sequence[str]) -> dict[str, Names]:
+        with deadline():
+            documents = await self._names.find({"_id": {"$in": list(ids)}}).to_list(len(ids))
+        return {
+            document["_id"]: Names(
+                digests=np.frombuffer(bytes(document["digests"]), "<u8"),
+                names=_unpacked(bytes(document["names"])),
+            )
+            for document in documents
+        }
+
+    async def put_titles(self, start: int, names: Sequence[str]) -> None:
+        await _insert_missing(self._titles, [{"_id": start, "names": Binary(_packed(names))}])
+
+    async def titles(self, count: int) -> list[str]:
+        """The first titles in order of their numbers."""
+        found: list[str] = []
+        with deadline():
+            async for document in self._titles.find({"_id": {"$lt": count}}).sort("_id", 1):
+                found.extend(_unpacked(bytes(document["names"])))
+        assert len(found) >= count, "title numbers are stored before the manifest that counts them"
+        return found[:count]
+
+    async def merged_away(self, segments: Sequence[Segment]) -> list[Segment]:
+        """Segments that lie within a live one: a process died before it dropped them."""
+        live = {segment.id for segment in segments}
+        found: list[Segment] = []
+        for segment in segments:
+            within = {"first": {"$gte": segment.first}, "last": {"$lte": segment.last}, "level": {"$lt": segment.level}}
+            with deadline():
+                found += [_segment(document) async for document in self._segments.find(within)]
+        return [segment for segment in found if segment.id not in live]
+
+    async def drop_segments(self, segments: Iterable[Segment]) -> None:
+        """Deletes segments that no manifest names any more."""
+        for segment in segments:
+            for collection in (self._pages, self._names):
+                prefix = {"_id": {"$gte": f"{segment.id}:", "$lt": f"{segment.id};"}}
+                with deadline():
+                    await collection.delete_many(prefix)
+            with deadline():
+                await self._segments.delete_one({"_id": segment.id})
+
+    async def drop_all(self) -> None:
+        """Empties this set of rollups; the log stays."""
+        for collection in (self._pages, self._names, self._segments, self._titles):
+            with deadline():
+                await collection.delete_many({})
+        with deadline():
+            await self._state.delete_one({"_id": "manifest"})
+
+
+async def _insert_missing(collection: "pymongo.collection.Collection[Document]", documents: list[Document]) -> None:
+    """Inserts the documents that are not there yet."""
+    with deadline():
+        try:
+            await collection.insert_many(documents, ordered=False)  # type: ignore[misc]
+        except pymongo.errors.BulkWriteError as error:
+            if any(each["code"] != 11_000 for each in error.details["writeErrors"]):
+                raise
+
+
+def _entry(document: Document) -> LogEntry:
+    return LogEntry(
+        position=document["_id"],
+        time_ms=document["time_ms"],
+        writer=document["writer"],
+        token=document["token"],
+        count=document["count"],
+        id_digests=bytes(document["ids"]),
+        frame=bytes(document["frame"]),
+    )
+
+
+def _segment(document: Document) -> Segment:
+    return Segment(
+        first=document["first"],
+        last=document["last"],
+        level=document["level"],
+        time_ms=document["time_ms"],
+        firsts={Table(name): np.frombuffer(bytes(keys), "<u8") for name, keys in document["tables"].items()},
+    )
+
+
+def _packed(names: Sequence[str]) -> bytes:
+    return zstandard.ZstdCompressor(level=1).compress("\n".join(names).encode())
+
+
+def _unpacked(data: bytes) -> tuple[str, ...]:
+    return tuple(zstandard.ZstdDecompressor().decompress(data).decode().split("\n"))
