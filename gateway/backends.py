@@ -41,6 +41,8 @@ STUBS: Mapping[str, Any] = {
     METRICS: metrics_pb2_grpc.MetricsServiceStub,
 }
 
+Anchor = matcher_pb2.Anchor
+
 FAN_VIDEOS_MAX = 24
 CAMPAIGNS_MAX = 10
 CHANGES_PAGE = 200

@@ -14,6 +14,7 @@ class GatewaySettings(Settings):
     prefix: ClassVar[str] = "SPOTLIGHT_GATEWAY_"
 
     http_port: int = Field(default=0, ge=0, le=65535, description="The HTTP port; 0 takes a free one.")
+    http_is_https: bool = Field(default=False, description="A proxy in front speaks HTTPS: cookies are Secure.")
     redis_url: str = Field(default="redis://127.0.0.1:6379/0", description="The Redis of hot hubs and rate buckets.")
     catalog_address: str = Field(default="127.0.0.1:8082", description="Where catalog answers.")
     matcher_address: str = Field(default="127.0.0.1:8083", description="Where matcher answers.")
@@ -49,11 +50,14 @@ class GatewaySettings(Settings):
     rate_anonymous_per_min: int = Field(default=600, ge=1, description="Page views of one address without a token.")
     rate_login_per_min: int = Field(default=20, ge=1, description="Sign-in tries of one address.")
 
+    jwks_refresh_s: float = Field(default=300.0, gt=0, le=86400, description="How often keys are fetched anew.")
     jwks_file: Path | None = Field(default=None, description="Public keys that sign tokens (JWKS).")
-    jwks_url: str = Field(default="", description="Where those keys are fetched, instead of a file.")
+    jwks_url: str = Field(
+        default="", pattern="^(https?://.+)?$", description="Where those keys are fetched, instead of a file."
+    )
     jwt_secret_file: Path | None = Field(default=None, description="HS256 key; local mode only.")
     jwt_issuer: str = Field(default="", description="The issuer tokens must name; empty: any.")
-    jwt_audience: str = Field(default="spotlight", description="The audience tokens must name.")
+    jwt_audience: str = Field(default="", description="The audience tokens must name; empty: any.")
     api_keys_file: Path | None = Field(default=None, description="Hashed API keys of app backends.")
     session_key_file: Path | None = Field(
         default=None, description="The key that signs page sessions; none: a new one."

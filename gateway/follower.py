@@ -64,12 +64,17 @@ class Follower:
         self._log = structlog.get_logger("follower")
         self._dropped = telemetry.counter("hub_cache_dropped_total", "Titles dropped by a catalog change.")
         lag = telemetry.gauge("catalog_follow_lag_seconds", "Time since the follower last agreed with catalog.")
-        lag.set_function(lambda: self._clock.monotonic() - self._agreed)
+        lag.set_function(lambda: self.lag_s)
 
     @property
     def position(self) -> int | None:
         """The revision up to which changes were applied; None before the first answer."""
         return self._position
+
+    @property
+    def lag_s(self) -> float:
+        """How long ago the follower last agreed with catalog; up to WAIT_S while nothing changes."""
+        return self._clock.monotonic() - self._agreed
 
     async def run(self) -> None:
         """Follow until cancelled; catalog being away only makes it wait."""

@@ -2,7 +2,7 @@
 
 import gzip
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -45,6 +45,10 @@ class Renderer:
     def __init__(self, encoder: Encoder, freshness: Freshness) -> None:
         self._encoder = encoder
         self._freshness = freshness
+
+    async def compose(self, hub: Awaitable[Hub]) -> Entry:
+        """The entry of a hub that is being made."""
+        return self.entry(await hub)
 
     def entry(self, hub: Hub) -> Entry:
         """The entry of a hub made now; no copy outlives the next edge of a window."""

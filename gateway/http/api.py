@@ -68,7 +68,6 @@ class Api:
         self._limits = limits
         self._clock = clock
         self._rules = Rules()
-        self.encoder = encoder
 
     def route(self, request: Request) -> tuple[Route, dict[str, str]]:
         """The route of a request, or PathNotFound or MethodNotAllowed."""
@@ -90,6 +89,21 @@ class Api:
             return await stream_response(request, route, self.stream(route, message), self._encoder)
         answer = await self.invoke(request.principal, route, message)
         return self._json(request, route, answer)
+
+    async def call(self, principal: Principal, name: str, fields: Mapping[str, Any]) -> Any:
+        """Call a method as a page does: `MetricsService.GetFunnel`, fields as JSON, answer as JSON."""
+        route = self._routes.named(name)
+        message = self._builder.from_fields(route, fields)
+        await self.admit(principal, route.name, message)
+        return self._encoder.to_value(await self.invoke(principal, route, message))
+
+    async def watch(self, principal: Principal, request: Request, name: str, fields: Mapping[str, Any]) -> Response:
+        """A streaming method as the response to a page."""
+        route = self._routes.named(name)
+        message = self._builder.from_fields(route, fields)
+        await self.admit(principal, route.name, message)
+        context.enter(request_id=request.request_id, remaining_s=STREAM_MAX_S, principal=principal)
+        return await stream_response(request, route, self.stream(route, message), self._encoder)
 
     async def admit(self, principal: Principal, method: str, message: Any) -> None:
         """Identity, rules of the proto, ownership."""

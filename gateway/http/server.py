@@ -6,7 +6,7 @@ live in the same loop, and one process then needs no second copy of any of them.
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import structlog
@@ -31,7 +31,9 @@ Hot = Callable[[Any, Any], bool]
 class Door:
     """What granian calls for every request."""
 
-    def __init__(self, hot: Hot, answer: Callable[[Request], Any], *, tls: bool = False) -> None:
+    def __init__(
+        self, hot: Hot, answer: Callable[[Request], Coroutine[Any, Any, Response]], *, tls: bool = False
+    ) -> None:
         self._hot = hot
         self._answer = answer
         self._tls = tls
@@ -64,10 +66,11 @@ class Door:
             read=_reader(scope, protocol),
             is_https=self._tls,
         )
-        working = asyncio.ensure_future(self._answer(request))
-        leaving = asyncio.ensure_future(protocol.client_disconnect())
+        working: asyncio.Future[Response] = asyncio.ensure_future(self._answer(request))
+        leaving: asyncio.Future[None] = asyncio.ensure_future(protocol.client_disconnect())
         try:
-            await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            either: set[asyncio.Future[Any]] = {working, leaving}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not working.done():
                 return
             await _send(protocol, working.result(), leaving)
@@ -114,7 +117,8 @@ async def _until(pieces: AsyncIterator[bytes], leaving: "asyncio.Future[None]") 
     while True:
         following = asyncio.ensure_future(anext(pieces, None))
         try:
-            await asyncio.wait({following, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            either: set[asyncio.Future[Any]] = {following, leaving}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             piece = following.result() if following.done() else None
         finally:
             following.cancel()
@@ -153,7 +157,7 @@ class HttpServer:
             await stop.wait()
         finally:
             await self._door.drained(drain_s)
-            self._server.stop()
+            self._server.stop()  # type: ignore[no-untyped-call]  # granian has no types here
             await asyncio.wait({serving}, timeout=STOP_S)
             serving.cancel()
 

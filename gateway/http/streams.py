@@ -84,7 +84,7 @@ async def _lines(first: Any, answers: AsyncIterator[Any], encoder: Encoder) -> A
             yield encoder.to_json(answer) + b"\n"
     except SpotlightError as error:
         yield orjson.dumps({"error": _said(error)}) + b"\n"
-    except Exception:
+    except Exception:  # noqa: BLE001 - the head is sent: the last line is where a failure can still be said
         structlog.get_logger("http").exception("a stream failed")
         yield orjson.dumps({"error": _said(Internal())}) + b"\n"
 

@@ -4,7 +4,7 @@ A filler notes what is wrong with the path of the field and goes on, so that one
 everything. The oracle of its tests is google.protobuf.json_format.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -25,8 +25,12 @@ _FillField = Callable[[Any, Any, Path, Refusals], None]
 class Decoder:
     """Fills messages from JSON values; compiled lazily, one filler per message type."""
 
-    def __init__(self, *, depth_max: int = JSON_DEPTH_MAX) -> None:
+    def __init__(
+        self, *, depth_max: int = JSON_DEPTH_MAX, aliases: Mapping[str, Mapping[str, str]] | None = None
+    ) -> None:
+        """Aliases are other names that are taken for fields, by full name of the message."""
         self._depth_max = depth_max
+        self._aliases = aliases or {}
         self._fillers: dict[str, FillMessage] = {}
 
     def fill(self, message: Any, value: Any, refusals: Refusals, path: Path = None) -> None:
@@ -73,6 +77,7 @@ class Decoder:
         # Registered before its fields are compiled: a message may contain itself.
         self._fillers[descriptor.full_name] = fill
         fields.update({field.name: self._field(field) for field in descriptor.fields})
+        fields.update({alias: fields[name] for alias, name in self._aliases.get(descriptor.full_name, {}).items()})
         return fill
 
     def _field(self, field: FieldDescriptor) -> _FillField:

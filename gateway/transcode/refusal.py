@@ -13,8 +13,6 @@ Path = Optional[tuple["Path", str | int]]  # noqa: UP045 - a name that refers to
 class MalformedRequest(InvalidArgument):
     """The request does not have the form this method takes."""
 
-    reason = "MALFORMED_REQUEST"
-
 
 class Refusal(Exception):
     """One value cannot be taken; says why without naming the field."""

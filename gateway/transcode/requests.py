@@ -1,5 +1,6 @@
 """One HTTP request into one request message: path variables, query parameters, body."""
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -37,6 +38,14 @@ class RequestBuilder:
         for name, text in variables.items():
             parameters.put(value, name, text, from_path=True)
         self._decoder.fill(message, value, refusals)
+        refusals.raise_if_any()
+        return message
+
+    def from_fields(self, route: Route, fields: Mapping[str, Any]) -> Any:
+        """The request message with these fields, given as JSON values."""
+        message = GetMessageClass(route.method.input_type)()
+        refusals = Refusals()
+        self._decoder.fill(message, dict(fields), refusals)
         refusals.raise_if_any()
         return message
 

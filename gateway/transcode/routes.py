@@ -50,6 +50,11 @@ class Routes:
                 routes.setdefault((route.http_method, _shape(route.template)), route)
         self.all = tuple(routes.values())
         self._by_depth = _by_depth(self.all)
+        self._by_name = {f"{route.method.containing_service.name}.{route.method.name}": route for route in self.all}
+
+    def named(self, name: str) -> Route:
+        """The route of a method, such as `HubService.GetHub`."""
+        return self._by_name[name]
 
     def find(self, http_method: str, path: str) -> tuple[Route, dict[str, str]]:
         """The route of a request and its path variables."""

@@ -17,7 +17,8 @@ Take = Callable[[Any], Any]
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,19})")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,30})(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,3})?")
-_FLOAT32_MAX = 3.4028234663852886e38
+# What still rounds to the largest 32-bit float, whose shortest spelling lies above it.
+_FLOAT32_MAX = 3.4028235677973362e38
 _EXACT_FLOAT_MAX = 2**53
 
 _INT32 = (-(2**31), 2**31 - 1)
@@ -36,6 +37,11 @@ _RANGES = {
     Field.TYPE_UINT64: _UINT64,
     Field.TYPE_FIXED64: _UINT64,
 }
+
+
+def is_integer(field: Field) -> bool:
+    """Whether a field is a whole number."""
+    return field.type in _RANGES
 
 
 def scalar_taker(field: Field) -> Take:
