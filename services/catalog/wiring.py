@@ -76,5 +76,3 @@ async def wire(
 def english_zipf(folded: str) -> float:
     """How common the words are in English, on the Zipf scale."""
     return float(zipf_frequency(folded, "en"))
-
-

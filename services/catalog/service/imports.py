@@ -1,5 +1,6 @@
 """Imports: rows in file order become titles, batch by batch, each batch with the import's own state."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -47,15 +48,24 @@ class ImportCases:
         self._imports, self._titles, self._journal, self._new_id = imports, titles, journal, new_id
 
     async def import_titles(self, pieces: AsyncIterator[ImportPiece]) -> ImportState:
-        """Takes every piece of the stream; what was committed stays, whatever happens later."""
+        """Takes every piece of the stream; what was committed stays, whatever happens later.
+
+        While one piece is committed the next is read and checked.
+        """
+        under_way: asyncio.Task[ImportState] | None = None
         first: ImportPiece | None = None
         state = ImportState(import_id="")
-        async for piece in pieces:
-            if first is None:
-                first = replace(piece, import_id=piece.import_id or self._new_id())
-                state = await self._begun(first)
-            state = await self._take(state, piece.rows, first)
-        return state
+        try:
+            async for piece in pieces:
+                if first is None:
+                    first = replace(piece, import_id=piece.import_id or self._new_id())
+                    state = await self._begun(first)
+                state = await under_way if under_way else state
+                under_way = asyncio.create_task(self._take(state, piece.rows, first))
+            return await under_way if under_way else state
+        finally:
+            if under_way is not None:
+                await asyncio.wait([under_way])
 
     async def get_import(self, import_id: str) -> ImportState:
         found = await self._imports.get(import_id)

@@ -26,7 +26,7 @@ class Aliases:
 
     async def prepare(self) -> None:
         with mongo.deadline():
-            await self._aliases.create_index("ordinal", unique=True)
+            await self._aliases.create_index("ordinal")
             await self._aliases.create_index("body.title_id")
             await self._aliases.create_index("folded")
 

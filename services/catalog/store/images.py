@@ -20,7 +20,7 @@ class ReferenceImages:
 
     async def prepare(self) -> None:
         with mongo.deadline():
-            await self._images.create_index("ordinal", unique=True)
+            await self._images.create_index("ordinal")
             await self._images.create_index([("body.title_id", 1), ("ordinal", 1)])
             await self._banks.create_index("state")
 

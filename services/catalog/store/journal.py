@@ -21,7 +21,7 @@ from chassis.clock import Clock
 from chassis.mongo import Database, Document, RequestIdReused, Session, StoreConflict
 from services.catalog.domain import ChangeType, FieldChange, Stored, Write
 from services.catalog.plain import time_text
-from services.catalog.store.titles import document_of, title_of
+from services.catalog.store.titles import document_of
 from services.catalog.title import Title
 
 TRIES_MAX = 30
@@ -38,7 +38,7 @@ Work = Callable[["Transaction"], Awaitable[Document]]
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What one commit of this process wrote."""
+    """What one commit of this process wrote; the titles' content, without their new revisions."""
 
     first: int
     last: int
@@ -52,7 +52,8 @@ class Noted:
     title_id: str
     change_type: ChangeType
     field_changes: tuple[FieldChange, ...]
-    document: Document | None
+    document: Document | None = None
+    title: Title | None = None
 
 
 @dataclass(slots=True)
@@ -70,7 +71,7 @@ class Transaction:
         document = document_of(stored)
         document["create_time"] = time_text(self.now)
         self.created[stored.title.id] = document
-        self._note(document, ChangeType.CREATED, ())
+        self.noted.append(Noted(stored.title.id, ChangeType.CREATED, (), document, stored.title))
         return document
 
     def replace(self, stored: Stored, change_type: ChangeType, field_changes: tuple[FieldChange, ...]) -> Document:
@@ -81,7 +82,7 @@ class Transaction:
             self.created[stored.title.id] = document
         else:
             self.replaced[stored.title.id] = document
-        self._note(document, change_type, field_changes)
+        self.noted.append(Noted(stored.title.id, change_type, field_changes, document, stored.title))
         return document
 
     def unchanged(self, stored: Stored) -> Document:
@@ -97,14 +98,11 @@ class Transaction:
 
     def note(self, title_id: str, change_type: ChangeType, field_changes: tuple[FieldChange, ...]) -> None:
         """A change beside the title itself: its aliases or images."""
-        self.noted.append(Noted(title_id, change_type, field_changes, None))
+        self.noted.append(Noted(title_id, change_type, field_changes))
 
     def also(self, write: Callable[[Session, int], Awaitable[object]]) -> None:
         """Something else to write with it; it is told the last revision."""
         self.further.append(write)
-
-    def _note(self, document: Document, change_type: ChangeType, field_changes: tuple[FieldChange, ...]) -> None:
-        self.noted.append(Noted(document["_id"], change_type, field_changes, document))
 
 
 class Journal:
@@ -250,8 +248,7 @@ class Journal:
     def _publish(self, under_way: Transaction, last: int) -> None:
         if not under_way.noted:
             return
-        documents = {**under_way.created, **under_way.replaced}
-        titles = tuple(title_of(each) for each in documents.values())
+        titles = tuple(noted.title for noted in under_way.noted if noted.title is not None)
         self._recent.append(Committed(last - len(under_way.noted) + 1, last, titles))
         while len(self._recent) > 1 and sum(len(each.titles) for each in self._recent) > RECENT_TITLES_MAX:
             self._recent.popleft()

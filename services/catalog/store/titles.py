@@ -16,7 +16,7 @@ from services.catalog.title import Title, TitleState
 # With more ids in one $in the local SecantusDB reads the whole collection (0.7 s at 40,000 titles).
 IDS_PER_QUERY_MAX = 100
 SCAN_DOCUMENTS = 1_000
-_ENVELOPE = ("revision", "etag", "create_time", "update_time")
+_ENVELOPE = ("id", "revision", "etag", "update_time")
 _SIGNS = {
     Operator.NOT_EQUAL: "$ne",
     Operator.LESS: "$lt",
@@ -39,16 +39,16 @@ def etag_of(title_id: str, revision: int) -> str:
 
 def document_of(stored: Stored) -> Document:
     """All but `revision` and `update_time`, which the journal sets at the commit."""
-    title = stored.title
-    body = to_plain(title)
-    for name in ("id", *_ENVELOPE):
+    body = to_plain(stored.title)
+    create_time = body.pop("create_time", "")
+    for name in _ENVELOPE:
         body.pop(name, None)
     return {
-        "_id": title.id,
+        "_id": stored.title.id,
         "ordinal": stored.ordinal,
         "digest": stored.digest,
         "before_deletion": stored.before_deletion.value,
-        "create_time": to_plain(title).get("create_time", ""),
+        "create_time": create_time,
         "body": body,
     }
 
@@ -80,10 +80,12 @@ class Titles:
         self._titles = database["titles"]
 
     async def prepare(self) -> None:
+        """Ordinals are revisions, so they are unique without being told; a unique index makes an insert in a
+        transaction of the local SecantusDB five times dearer (0.2 → 1.0 ms at 500 rows).
+        """
         with mongo.deadline():
-            await self._titles.create_index("ordinal", unique=True)
-            for field in (Field.STUDIO_ID, Field.MEDIA_TYPE, Field.YEAR):
-                await self._titles.create_index([(f"body.{field}", 1), ("ordinal", 1)])
+            await self._titles.create_index("ordinal")
+            await self._titles.create_index([("body.studio_id", 1), ("ordinal", 1)])
             await self._titles.create_index(
                 [("body.state", 1), ("ordinal", 1)],
                 partialFilterExpression={"body.state": {"$exists": True}},
