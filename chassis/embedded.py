@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,10 @@ START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
 POLL_S = 0.05
 LOOPBACK = "127.0.0.1"
+
+
+# How a server is started: its port and its folder give the command.
+Command = Callable[[int, Path], list[str]]
 
 
 class ServerMissing(Exception):

@@ -1,0 +1,205 @@
+"""Fills a new house with the sample data, through the same APIs everybody uses; a second time it does nothing.
+
+    catalog import → matcher's index has it → sample videos matched → a campaign → two weeks of traffic
+
+Each step leaves a mark when it is done, so that one that broke off goes on there.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import grpc.aio
+from google.protobuf.timestamp_pb2 import Timestamp
+from rich.progress import Progress
+
+from chassis import context
+from chassis.client import Client, channel
+from chassis.config import Settings
+from chassis.errors import SpotlightError
+from deploy.local import samples, traffic
+from deploy.local.plan import Plan
+from deploy.local.preflight import NotReady
+from protos.catalog.v1 import catalog_pb2_grpc
+from protos.incentives.v1 import campaign_pb2, incentives_pb2, incentives_pb2_grpc
+from protos.matcher.v1 import matcher_pb2, matcher_pb2_grpc
+from protos.metrics.v1 import metrics_pb2_grpc
+from services.catalog.importer.__main__ import Order, import_file
+
+VERSION = 1
+CALL_S = 20.0
+INDEX_S = 90.0
+POLL_S = 0.2
+VIDEOS_PER_CALL = 50
+ACTOR = "sample-admin"
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The four services, as a caller sees them."""
+
+    catalog: Client
+    matcher: Client
+    incentives: Client
+    metrics: Client
+
+
+Step = Callable[[House, Progress], Awaitable[None]]
+
+
+async def seed(plan: Plan, shown: Progress) -> None:
+    """Does the steps that this data has not seen yet."""
+    mark = plan.folder / "seed.json"
+    fingerprint = f"{VERSION}:{samples.digest()}:{plan.mongo_url}"
+    try:
+        known = json.loads(mark.read_text())
+        done = list(known["done"]) if known["fingerprint"] == fingerprint else []
+    except (OSError, ValueError, KeyError):
+        done = []
+    channels = {name: channel(plan.address(name), Settings(local=True)) for name in _STUBS}
+    house = House(**{name: Client(_STUBS[name], channels[name], timeout_s=CALL_S) for name in _STUBS})
+    try:
+        for name, step in STEPS.items():
+            if name not in done:
+                with context.scope(request_id=f"seed-{name}", principal=context.Principal.of(ACTOR, ["catalog.write"])):
+                    await step(house, shown)
+                done.append(name)
+                mark.write_text(json.dumps({"fingerprint": fingerprint, "done": done}))
+    except SpotlightError as error:
+        msg = f"the sample data could not be sent ({error.reason}: {error.message}): see the logs in {plan.log_folder}"
+        raise NotReady(msg) from error
+    finally:
+        await asyncio.gather(*(each.close() for each in channels.values()))
+
+
+async def _catalog(house: House, shown: Progress) -> None:
+    for path in samples.catalog_files():
+        # Named by its content: a file that was touched is not imported twice.
+        order = Order(path=path, import_id=f"sample:{samples.digest()}:{path.stem}", source=f"data/catalog/{path.name}")
+        done = await import_file(house.catalog, order, shown)
+        if done.error_count:
+            problem = done.errors[0]
+            msg = f"{path.name}:{problem.line} could not be imported"
+            raise NotReady(msg)
+
+
+async def _index(house: House, shown: Progress) -> None:
+    """Waits until the matcher's index holds what was imported: only then are videos worth matching."""
+    task = shown.add_task("indexing the catalog", total=1)
+    give_up = time.monotonic() + INDEX_S
+    while time.monotonic() < give_up:
+        found = await house.matcher.call("GetIndexInfo", matcher_pb2.GetIndexInfoRequest())
+        if found.is_ready and found.title_count and found.catalog_revision >= found.latest_catalog_revision:
+            shown.update(task, completed=1)
+            return
+        await asyncio.sleep(POLL_S)
+    msg = f"the matcher's index does not hold the sample catalog after {INDEX_S:.0f} s"
+    raise NotReady(msg)
+
+
+async def _videos(house: House, shown: Progress) -> None:
+    videos = samples.videos()
+    task = shown.add_task("matching sample videos", total=len(videos))
+    for start in range(0, len(videos), VIDEOS_PER_CALL):
+        piece = videos[start : start + VIDEOS_PER_CALL]
+        name = f"sample-videos:{samples.digest()}:{start}"
+        request = matcher_pb2.BatchMatchVideosRequest(request_id=name, videos=piece)
+        await house.matcher.call("BatchMatchVideos", request)
+        shown.advance(task, len(piece))
+
+
+async def _campaign(house: House, shown: Progress) -> None:
+    task = shown.add_task("starting a campaign", total=3)
+    # By the day, so that a repetition is the same request.
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    name = f"sample-campaign:{today:%Y%m%d}"
+    created = await house.incentives.call(
+        "CreateCampaign",
+        incentives_pb2.CreateCampaignRequest(
+            studio_id=samples.STUDIO_ID, campaign=_a_campaign(today), request_id=name, actor=ACTOR
+        ),
+    )
+    shown.advance(task)
+    for number, act in enumerate((campaign_pb2.CAMPAIGN_ACT_SCHEDULE, campaign_pb2.CAMPAIGN_ACT_START)):
+        found = await house.incentives.call("GetCampaign", incentives_pb2.GetCampaignRequest(campaign_id=created.id))
+        if found.state == campaign_pb2.CAMPAIGN_STATE_ACTIVE:
+            break
+        request = incentives_pb2.ChangeCampaignStateRequest(
+            campaign_id=created.id, act=act, request_id=f"{name}:{number}", actor=ACTOR
+        )
+        await house.incentives.call("ChangeCampaignState", request)
+    shown.advance(task)
+    await house.incentives.call(
+        "Enrol",
+        incentives_pb2.EnrolRequest(campaign_id=created.id, creator_id=samples.CREATOR_ID, request_id=f"{name}:enrol"),
+    )
+    shown.advance(task)
+
+
+def _a_campaign(today: datetime) -> campaign_pb2.Campaign:
+    return campaign_pb2.Campaign(
+        display_name="Ten years among the stars",
+        description="Show what Interstellar means to you: a scene, a sound, a costume.",
+        title_ids=[samples.TITLE_ID],
+        visible_time=_timestamp(today - timedelta(days=1)),
+        start_time=_timestamp(today - timedelta(days=1)),
+        end_time=_timestamp(today + timedelta(days=30)),
+        claim_end_time=_timestamp(today + timedelta(days=44)),
+        rules=campaign_pb2.EligibilityRules(
+            follower_count_min=1_000, required_match=campaign_pb2.REQUIRED_MATCH_APPROVED
+        ),
+        tasks=[
+            campaign_pb2.Task(
+                id="one-video", display_name="Post one video", kind=campaign_pb2.TASK_KIND_VIDEOS, target=1
+            ),
+            campaign_pb2.Task(
+                id="views", display_name="Reach 50,000 views", kind=campaign_pb2.TASK_KIND_TOTAL_VIEWS, target=50_000
+            ),
+        ],
+        rewards=[
+            campaign_pb2.Reward(
+                id="frame",
+                display_name="Profile frame",
+                kind=campaign_pb2.REWARD_KIND_PROFILE_FRAME,
+                stock_count=100,
+                task_ids=["one-video"],
+            ),
+            campaign_pb2.Reward(
+                id="poster",
+                display_name="Signed poster",
+                kind=campaign_pb2.REWARD_KIND_MERCHANDISE,
+                stock_count=10,
+                waitlist_max=50,
+                task_ids=["one-video", "views"],
+            ),
+        ],
+    )
+
+
+def _timestamp(time_of: datetime) -> Timestamp:
+    found = Timestamp()
+    found.FromDatetime(time_of)
+    return found
+
+
+async def _traffic(house: House, shown: Progress) -> None:
+    await traffic.replay(house.matcher, house.metrics, shown)
+
+
+_STUBS: dict[str, Callable[[grpc.aio.Channel], Any]] = {
+    "catalog": catalog_pb2_grpc.CatalogServiceStub,
+    "matcher": matcher_pb2_grpc.MatcherServiceStub,
+    "incentives": incentives_pb2_grpc.IncentivesServiceStub,
+    "metrics": metrics_pb2_grpc.MetricsServiceStub,
+}
+STEPS: dict[str, Step] = {
+    "catalog": _catalog,
+    "index": _index,
+    "videos": _videos,
+    "campaign": _campaign,
+    "traffic": _traffic,
+}
