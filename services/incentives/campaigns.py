@@ -17,11 +17,13 @@ from services.incentives.domain import (
     Task,
     Terms,
 )
-from services.incentives.refusals import CampaignIncomplete, CampaignInvalid, FieldImmutable, StockCannotShrink
+from services.incentives.errors import CampaignIncomplete, CampaignInvalid, FieldImmutable, StockCannotShrink
 
 TERM_PATHS = tuple(field.name for field in fields(Terms))
 # What creators who joined keep as it was when they joined.
-KEPT_PATHS = frozenset({"title_ids", "region_codes", "rules", "tasks", "rewards", "limits", "submission_review_required"})
+KEPT_PATHS = frozenset(
+    {"title_ids", "region_codes", "rules", "tasks", "rewards", "limits", "submission_review_required"}
+)
 DURATION_MAX_WEEKS = 104
 
 
@@ -89,6 +91,19 @@ def merged(before: Terms, after: Terms, paths: Iterable[str]) -> Terms:
     return replace(before, **{path: getattr(after, path) for path in wanted})
 
 
+def kept(joined: Terms, current: Terms) -> Terms:
+    """What holds for a creator who joined under earlier terms: their rules, with the window and stocks of today."""
+    rewards = tuple(_kept_reward(joined.reward(reward.id), reward) for reward in current.rewards)
+    paths = {path: getattr(joined, path) for path in KEPT_PATHS if path != "rewards"}
+    return replace(current, **paths, rewards=rewards)
+
+
+def _kept_reward(joined: Reward | None, current: Reward) -> Reward:
+    if joined is None:
+        return current
+    return replace(current, task_ids=joined.task_ids, per_creator_max=joined.per_creator_max)
+
+
 def check_running_change(campaign: Campaign, after: Terms) -> None:
     """What a campaign that was scheduled cannot do any more: shrink a stock, lose a reward or a team, move its start."""
     before = campaign.terms
@@ -101,7 +116,9 @@ def check_running_change(campaign: Campaign, after: Terms) -> None:
         if now is not None and (now.kind, now.is_unlimited) != (reward.kind, reward.is_unlimited):
             fixed.append(Violation("rewards", f"{reward.id}: kind and is_unlimited stay"))
     for team in before.teams:
-        moved = [each for each in team.reward_ids if (after.team_of(each) or team).id != team.id or not after.team_of(each)]
+        moved = [
+            each for each in team.reward_ids if (after.team_of(each) or team).id != team.id or not after.team_of(each)
+        ]
         fixed += [Violation("teams", f"{each} stays with team {team.id}") for each in moved]
     if fixed:
         raise FieldImmutable(violations=fixed)

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from services.incentives.refusals import CodeKeyMissing, CodeUnreadable
+from services.incentives.errors import CodeKeyMissing, CodeUnreadable
 
 KEY_BYTES = 32
 NONCE_BYTES = 12

@@ -13,6 +13,11 @@ STOCK_MAX = 100_000
 SYSTEM_ACTOR = "incentives"
 
 
+def stored_moment(moment: datetime) -> datetime:
+    """A moment as the store keeps it, in milliseconds: what is answered now is what is read back later."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
 class CampaignState(enum.Enum):
     DRAFT = "draft"
     SCHEDULED = "scheduled"
@@ -54,6 +59,11 @@ class RewardKind(enum.Enum):
     def is_instant(self) -> bool:
         """Given with the claim: nothing is sent and no code is shown."""
         return self in {RewardKind.PROFILE_FRAME, RewardKind.FILTER}
+
+    @property
+    def has_codes(self) -> bool:
+        """Its stock is a pool of imported codes."""
+        return self is RewardKind.TICKET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +190,23 @@ class StateMark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RequestMark:
+    """That a request was carried out on a document: kept in it, so that both are written or neither."""
+
+    request_id: str
+    body_hash: str
+
+
+# Repeats of a request arrive within minutes; what is older is forgotten.
+REQUESTS_KEPT_MAX = 50
+
+
+def with_mark(marks: tuple[RequestMark, ...], mark: RequestMark) -> tuple[RequestMark, ...]:
+    """The marks with one more; the newest 50 are kept."""
+    return (*marks[-(REQUESTS_KEPT_MAX - 1) :], mark)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """What a studio writes and a revision keeps: everything of a campaign but its state."""
 
@@ -244,6 +271,7 @@ class Campaign:
     version: int = 1
     revisions: tuple[RevisionMark, ...] = ()
     states: tuple[StateMark, ...] = ()
+    requests: tuple[RequestMark, ...] = ()
 
     @property
     def etag(self) -> str:

@@ -232,12 +232,16 @@ def _hashtags(entry: Entry) -> Iterator[Reason]:
 
 def _kids(entry: Entry) -> Iterator[Reason]:
     if entry.video.made_for_kids and not entry.rules.made_for_kids_allowed:
-        yield Reason(code="MADE_FOR_KIDS", value="true", threshold="false", description="Videos made for kids do not count.")
+        yield Reason(
+            code="MADE_FOR_KIDS", value="true", threshold="false", description="Videos made for kids do not count."
+        )
 
 
 def _review(entry: Entry) -> Iterator[Reason]:
     if entry.review is Review.REJECT:
-        yield Reason(code="REVIEW_REJECTED", value="reject", threshold="accept", description="The studio turned it down.")
+        yield Reason(
+            code="REVIEW_REJECTED", value="reject", threshold="accept", description="The studio turned it down."
+        )
     elif entry.terms.submission_review_required and entry.review is None:
         yield Reason(code="REVIEW_PENDING", threshold="accept", description="The studio has not looked at it yet.")
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from services.incentives.domain import SYSTEM_ACTOR, Reward, RewardKind
+from services.incentives.errors import ActNotAllowed, GrantHeld, GrantNotHeld, ReservationExpired
 from services.incentives.lifecycle import check_shipping, next_grant_state
 from services.incentives.participation import (
     Grant,
@@ -16,13 +17,9 @@ from services.incentives.participation import (
     HoldCode,
     Movement,
     OutboxEvent,
-    RequestMark,
     ShippingState,
 )
-from services.incentives.refusals import ActNotAllowed, GrantHeld, GrantNotHeld, ReservationExpired
 
-# Repeats of a request arrive within minutes; a grant sees a handful of acts in its life.
-REQUESTS_KEPT_MAX = 50
 # A parcel on its way or delivered is not in stock any more.
 _GONE = frozenset({ShippingState.SHIPPED, ShippingState.DELIVERED})
 _ACT_WORDS = {
@@ -52,9 +49,7 @@ def waitlisted(grant: Grant, reward: Reward, now: datetime) -> Grant:
 def promoted(grant: Grant, unit_number: int, campaign_number: int, now: datetime) -> Grant:
     """The next in line gets a unit, and its reservation begins."""
     state = next_grant_state(grant.state, GrantAct.PROMOTE)
-    taken = replace(
-        grant, state=state, holds_unit=True, unit_number=unit_number, campaign_number=campaign_number
-    )
+    taken = replace(grant, state=state, holds_unit=True, unit_number=unit_number, campaign_number=campaign_number)
     taken = _moved(taken, "promoted", now, SYSTEM_ACTOR, stock_delta=-1)
     return _announced(_go_on(taken, now, SYSTEM_ACTOR), now)
 
@@ -69,7 +64,9 @@ def redeemed(grant: Grant, now: datetime, actor: str) -> Grant:
     return _handed_over(grant, now, actor)
 
 
-def shipped(grant: Grant, state: ShippingState, carrier: str, tracking_reference: str, now: datetime, actor: str) -> Grant:
+def shipped(
+    grant: Grant, state: ShippingState, *, carrier: str, tracking_reference: str, now: datetime, actor: str
+) -> Grant:
     """The parcel moves; its arrival fulfils the grant."""
     if grant.state not in {GrantState.REDEEMED, GrantState.FULFILLED}:
         raise ActNotAllowed(
@@ -142,18 +139,6 @@ def released(grant: Grant, now: datetime, actor: str, reason: str) -> Grant:
         raise GrantNotHeld
     free = _moved(replace(grant, holds=left, reason=reason), "released", now, actor, reason=reason)
     return _go_on(free, now, actor)
-
-
-def is_repeat(grant: Grant, request: RequestMark) -> bool | None:
-    """True for a request carried out before, None for one whose id was used for another, False for a new one."""
-    found = next((mark for mark in grant.requests if mark.request_id == request.request_id), None)
-    if found is None:
-        return False
-    return True if found.body_hash == request.body_hash else None
-
-
-def marked(grant: Grant, request: RequestMark) -> Grant:
-    return replace(grant, requests=(*grant.requests[-(REQUESTS_KEPT_MAX - 1) :], request))
 
 
 def _ttl_s(reward: Reward) -> int:

@@ -1,4 +1,4 @@
-"""The lifecycles as tables: state, act, next state. What a table does not list is refused; diagrams are drawn from it."""
+"""The lifecycles as tables: state, act, next state. What is not listed is refused; diagrams are drawn from them."""
 
 import enum
 from collections.abc import Mapping
@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import TypeVar
 
 from services.incentives.domain import Campaign, CampaignAct, CampaignState
+from services.incentives.errors import ActNotAllowed, ShippingNotAllowed
 from services.incentives.participation import GrantAct, GrantState, ShippingState
-from services.incentives.refusals import ActNotAllowed, ShippingNotAllowed
 
 S = TypeVar("S", bound=enum.Enum)
 A = TypeVar("A", bound=enum.Enum)

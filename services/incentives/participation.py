@@ -4,7 +4,7 @@ import enum
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.incentives.domain import RewardKind, TaskKind
+from services.incentives.domain import RequestMark, RewardKind, TaskKind
 
 
 class MatchState(enum.Enum):
@@ -140,14 +140,6 @@ class OutboxEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequestMark:
-    """That a request was carried out on this document."""
-
-    request_id: str
-    body_hash: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
     """A video of a creator in a campaign."""
 
@@ -201,7 +193,8 @@ class Hold:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
     """A reward given to a creator. The document holds the unit, the place of the creator, and the ledger rows:
-    whatever happens to a process, they move together."""
+    whatever happens to a process, they move together.
+    """
 
     id: str
     campaign_id: str

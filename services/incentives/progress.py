@@ -39,7 +39,8 @@ def reconciled(
     submissions = [_looked_at(each, terms, videos.get(each.video_id), creator) for each in enrolment.submissions]
     room = max(0, terms.submissions_max - len(submissions))
     submissions += [
-        _looked_at(_found(video, now), terms, video, creator) for video in newcomers(terms, known, videos.values())[:room]
+        _looked_at(_found(video, now), terms, video, creator)
+        for video in newcomers(terms, known, videos.values())[:room]
     ]
     for each in submissions:
         before = known.get(each.video_id)
@@ -61,18 +62,20 @@ def newcomers(terms: Terms, known: Mapping[str, object], videos: Iterable[Video]
 def submitted(enrolment: Enrolment, video_id: str, now: datetime, actor: str) -> Enrolment:
     """The enrolment with one more video, about which nothing is said yet."""
     new = Submission(video_id=video_id, create_time=now, reasons=(unknown_video(),))
-    row = _row(len(enrolment.ledger) + 1, "submitted", now, video_id, actor)
+    row = _row(len(enrolment.ledger) + 1, "submitted", now, video_id, actor=actor)
     return replace(enrolment, submissions=(*enrolment.submissions, new), ledger=(*enrolment.ledger, row))
 
 
-def reviewed(enrolment: Enrolment, video_id: str, review: Review, reason: str, now: datetime, actor: str) -> Enrolment:
+def reviewed(
+    enrolment: Enrolment, video_id: str, review: Review, *, reason: str, now: datetime, actor: str
+) -> Enrolment:
     """The enrolment with a person's word on one video; `reconciled` draws the consequences."""
     submissions = tuple(
         replace(each, review=review, review_reason=reason) if each.video_id == video_id else each
         for each in enrolment.submissions
     )
     act = "review_accepted" if review is Review.ACCEPT else "review_rejected"
-    row = _row(len(enrolment.ledger) + 1, act, now, video_id, actor, reason)
+    row = _row(len(enrolment.ledger) + 1, act, now, video_id, actor=actor, reason=reason)
     return replace(enrolment, submissions=submissions, ledger=(*enrolment.ledger, row))
 
 
@@ -155,17 +158,18 @@ def _rows(before: Submission | None, after: Submission, now: datetime, count: in
     """The steps of one video: it came, it counts, it does not count any more."""
     rows: list[Movement] = []
     if before is None:
-        rows.append(_row(count + 1, "submitted", now, after.video_id, SYSTEM_ACTOR, "found by its match"))
+        rows.append(_row(count + 1, "submitted", now, after.video_id, actor=SYSTEM_ACTOR, reason="found by its match"))
     counted_before = before is not None and before.state is SubmissionState.COUNTED
     counted_now = after.state is SubmissionState.COUNTED
     if counted_before != counted_now:
         why = ", ".join(reason.code for reason in after.reasons)
         act = "counted" if counted_now else "uncounted"
-        rows.append(_row(count + len(rows) + 1, act, now, after.video_id, SYSTEM_ACTOR, why))
+        number = count + len(rows) + 1
+        rows.append(_row(number, act, now, after.video_id, actor=SYSTEM_ACTOR, reason=why))
     return rows
 
 
-def _row(number: int, act: str, now: datetime, video_id: str, actor: str, reason: str = "") -> Movement:
+def _row(number: int, act: str, now: datetime, video_id: str, *, actor: str, reason: str = "") -> Movement:
     return Movement(number=number, act=act, create_time=now, video_id=video_id, actor=actor, reason=reason)
 
 

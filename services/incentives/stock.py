@@ -7,7 +7,7 @@ that a dead process left in its lease. "Sold out" is said only when there are no
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 # A lease is a 16th of the stock: four processes share 100 units without one of them holding them all.
 LEASE_SHARE = 16
@@ -66,17 +66,15 @@ class Pool:
         """How many fresh numbers to ask for: what is needed now, and a few for the next ones."""
         return max(need, min(LEASE_MAX, max(1, total // LEASE_SHARE)))
 
-    def next_chunk(self, total: int) -> tuple[int, int] | None:
-        """The first and last number of the next range to search for holes; None when there can be none."""
-        if self.whole_through >= total:
-            return None
-        return self.whole_through + 1, min(total, self.whole_through + CHUNK)
+    def chunks(self, total: int) -> Iterator[tuple[int, int]]:
+        """The ranges in which a hole may be, from the first that was not found whole yet."""
+        for first in range(self.whole_through + 1, total + 1, CHUNK):
+            yield first, min(total, first + CHUNK - 1)
 
     def searched(self, chunk: tuple[int, int], used: Iterable[int]) -> None:
         """What a search of a range found: its holes are worth a try; a range without holes never has one again."""
         first, last = chunk
         holes = set(range(first, last + 1)).difference(used)
-        if holes:
-            self.add(sorted(holes))
-        else:
+        self.add(sorted(holes))
+        if not holes and first == self.whole_through + 1:
             self.whole_through = last

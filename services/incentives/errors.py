@@ -11,7 +11,7 @@ SpotlightError
 ├── AlreadyExists         AlreadyClaimed
 ├── Aborted               EtagMismatch
 ├── ResourceExhausted     SoldOut, WaitlistFull, CreatorLimitReached, CampaignLimitReached, EnrolmentsFull,
-│                         SubmissionsTooMany, CodesTooMany
+│                         SubmissionsTooMany, CodesTooMany, TooManyClaims
 └── DataLoss              CodeUnreadable
 """
 
@@ -252,3 +252,9 @@ class CodeUnreadable(DataLoss):
     """The stored code cannot be decrypted with this server's key."""
 
     reason = "CODE_UNREADABLE"
+
+
+class TooManyClaims(ResourceExhausted):
+    """Too many claims for this reward wait at the moment: try again shortly."""
+
+    reason = "TOO_MANY_CLAIMS"

@@ -1,0 +1,244 @@
+"""Where claims are answered: those that wait for the same reward are read, decided and written down together.
+
+While one batch is on its way to the store the next one gathers, so nobody waits for a timer and one journaled write
+serves up to 64 claims. A batch outlives the caller who began it: whoever gave up finds the grant by repeating the
+request.
+"""
+
+import asyncio
+import contextvars
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from chassis.errors import SpotlightError
+from chassis.mongo import RequestIdReused
+from services.incentives.claims import Claim, Facts, admitted, late_holds, reward_of
+from services.incentives.errors import SoldOut, TooManyClaims, WaitlistFull
+from services.incentives.participation import Grant, GrantState
+from services.incentives.service.stockroom import Shelf, Stockroom, Try
+from services.incentives.store.enrolments import enrolment_id
+from services.incentives.store.stores import Stores
+
+BATCH_MAX = 64
+QUEUE_MAX = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiter:
+    """A claim and who waits for its answer."""
+
+    claim: Claim
+    answer: "asyncio.Future[Grant]"
+
+
+class ClaimDesk:
+    """Answers claims, batch by batch and reward by reward."""
+
+    def __init__(self, stores: Stores, stockroom: Stockroom, now: Callable[[], datetime]) -> None:
+        self._stores = stores
+        self._stockroom = stockroom
+        self._now = now
+        self._queues: dict[str, deque[Waiter]] = {}
+        self._workers: set[asyncio.Task[None]] = set()
+
+    async def claim(self, claim: Claim) -> Grant:
+        """The grant of this claim, new or as it is now; or the refusal."""
+        queue = self._queues.get(claim.reward_key)
+        waiter = Waiter(claim=claim, answer=asyncio.get_running_loop().create_future())
+        if queue is None:
+            queue = self._queues[claim.reward_key] = deque()
+            # A context of its own: the batch must not end with the deadline of whoever came first.
+            worker = asyncio.get_running_loop().create_task(
+                self._work(claim.reward_key, queue), context=contextvars.Context()
+            )
+            self._workers.add(worker)
+            worker.add_done_callback(self._workers.discard)
+        if len(queue) >= QUEUE_MAX:
+            raise TooManyClaims(retry_after_s=1.0)
+        queue.append(waiter)
+        return await waiter.answer
+
+    async def _work(self, reward_key: str, queue: deque[Waiter]) -> None:
+        try:
+            while queue:
+                batch = [queue.popleft() for _ in range(min(BATCH_MAX, len(queue)))]
+                batch = [waiter for waiter in batch if not waiter.answer.done()]
+                if batch:
+                    await self._answer(batch)
+        finally:
+            self._queues.pop(reward_key, None)
+
+    async def _answer(self, batch: Sequence[Waiter]) -> None:
+        """Every waiter of the batch gets an answer, whatever happens."""
+        unique = {waiter.claim: None for waiter in batch}
+        try:
+            outcomes = await self._decide(list(unique))
+        except Exception as error:  # noqa: BLE001 - each waiter gets it, and its call reports it
+            outcomes = dict.fromkeys(unique, error)
+        for waiter in batch:
+            outcome = outcomes[waiter.claim]
+            if waiter.answer.done():
+                continue
+            if isinstance(outcome, Grant):
+                waiter.answer.set_result(outcome)
+            else:
+                waiter.answer.set_exception(_copied(outcome))
+
+    async def _decide(self, claims: Sequence[Claim]) -> dict[Claim, Grant | Exception]:
+        facts, known = await self._read(claims)
+        outcomes: dict[Claim, Grant | Exception] = {}
+        tries: dict[Claim, Try] = {}
+        begun: dict[str, Claim] = {}
+        for claim in claims:
+            found = known.get(claim.grant_id)
+            if found is not None and not self._is_out_of_line(found):
+                outcomes[claim] = _repeated(claim, found)
+                continue
+            twin = begun.setdefault(claim.grant_id, claim)
+            if twin is not claim:
+                outcomes[claim] = RequestIdReused()
+                continue
+            try:
+                tries[claim] = self._begun(claim, facts, found)
+            except SpotlightError as refusal:
+                outcomes[claim] = refusal
+        if tries:
+            await self._serve(tries, facts)
+            outcomes |= await self._outcomes(tries)
+        return outcomes
+
+    async def _read(self, claims: Sequence[Claim]) -> tuple[Facts, dict[str, Grant]]:
+        """What the batch is decided from, read at once."""
+        stores, first = self._stores, claims[0]
+        creator_ids = {claim.creator_id for claim in claims}
+        campaign, known, enrolments, creators = await asyncio.gather(
+            stores.campaigns.find(first.campaign_id),
+            stores.grants.find_many(claim.grant_id for claim in claims),
+            stores.enrolments.find_many(enrolment_id(first.campaign_id, each) for each in creator_ids),
+            stores.creators.find_many(creator_ids),
+        )
+        joined = {each.creator_id: each for each in enrolments.values()}
+        revisions = {each.revision for each in joined.values()}
+        terms = (
+            {} if campaign is None else {each: await stores.campaigns.terms_at(campaign, each) for each in revisions}
+        )
+        sharing = await stores.grants.sharing(
+            first.campaign_id,
+            {claim.device_id_hash for claim in claims},
+            {creator.identity_cluster_id for creator in creators.values()},
+        )
+        facts = Facts(
+            campaign=campaign, terms=terms, enrolments=joined, creators=creators, sharing=sharing, now=self._now()
+        )
+        return facts, known
+
+    def _begun(self, claim: Claim, facts: Facts, found: Grant | None) -> Try:
+        if found is not None and found.body_hash != claim.body_hash:
+            raise RequestIdReused
+        draft = admitted(claim, facts)
+        return Try(draft=draft, terms=facts.terms[facts.enrolments[claim.creator_id].revision])
+
+    async def _serve(self, tries: dict[Claim, Try], facts: Facts) -> None:
+        """Units for those for whom there are some, places in the line for the others."""
+        campaign, reward = reward_of(facts, next(iter(tries)))
+        total = await self._stockroom.total(campaign, reward)
+        shelf = Shelf(campaign=campaign, reward=reward, total=total)
+        waiting_ids = await self._stores.lines.ids(shelf.reward_key) if reward.waitlist_max else ()
+        held = list(tries.values())
+        if not waiting_ids:
+            await self._stockroom.take(shelf, held, facts.now)
+        if reward.waitlist_max:
+            late = [each for each in held if each.outcome is None or isinstance(each.outcome, SoldOut)]
+            late = [each for each in late if not each.is_repeat]
+            for each in late:
+                each.outcome, each.unit, each.campaign_unit = None, 0, 0
+            if late:
+                await self._stand_in_line(shelf, late, facts.now)
+        await self._look_again(shelf, held, facts.now)
+
+    async def _stand_in_line(self, shelf: Shelf, tries: Sequence[Try], now: datetime) -> None:
+        """First written down, then placed: a claim is acknowledged only when it has both."""
+        lines, length_max = self._stores.lines, shelf.reward.waitlist_max
+        await self._stockroom.wait(shelf, tries, now)
+        # A repeat was written down by an earlier try and may lack its place.
+        placed = [each for each in tries if isinstance(each.outcome, Grant) or each.is_repeat]
+        ids = [each.draft.id for each in placed]
+        if not ids:
+            return
+        await lines.readmit(shelf.reward_key, [each.draft.id for each in placed if not each.is_repeat])
+        if not await lines.join(shelf.reward_key, ids, length_max):
+            standing = set(await lines.ids(shelf.reward_key))
+            for each in placed:
+                if each.draft.id not in standing and not await lines.join(
+                    shelf.reward_key, [each.draft.id], length_max
+                ):
+                    await self._refuse(shelf, each)
+        await self._stockroom.promote(shelf, self._now)
+
+    async def _refuse(self, shelf: Shelf, each: Try) -> None:
+        """The line is full: the claim is forgotten, unless it stands in the line by another hand."""
+        if not await self._stores.lines.refuse(shelf.reward_key, each.draft.id):
+            return
+        found = (await self._stores.grants.find_many([each.draft.id])).get(each.draft.id)
+        if found is not None and found.state is GrantState.WAITLISTED:
+            await self._stores.grants.delete(found)
+            each.outcome, each.is_repeat = WaitlistFull(metadata={"reward_id": shelf.reward.id}), False
+
+    async def _look_again(self, shelf: Shelf, tries: Sequence[Try], now: datetime) -> None:
+        """Two claims from one device at the same moment see each other only once both are written."""
+        fresh = [each.outcome for each in tries if isinstance(each.outcome, Grant)]
+        devices = {grant.device_id_hash for grant in fresh} - {""}
+        clusters = {grant.identity_cluster_id for grant in fresh} - {""}
+        if not devices and not clusters:
+            return
+        sharing = await self._stores.grants.sharing(shelf.campaign.id, devices, clusters)
+        for grant in await self._reread([each.id for each in fresh]):
+            held = late_holds(grant, sharing, now)
+            if held is not grant:
+                await self._stores.grants.replace(grant, held)
+
+    async def _reread(self, ids: Sequence[str]) -> list[Grant]:
+        return list((await self._stores.grants.find_many(ids)).values())
+
+    async def _outcomes(self, tries: dict[Claim, Try]) -> dict[Claim, Grant | Exception]:
+        """The answers; what may have moved since it was written is read once more."""
+        moved = {
+            claim.grant_id
+            for claim, each in tries.items()
+            if each.is_repeat or (isinstance(each.outcome, Grant) and self._may_have_moved(each.outcome))
+        }
+        again = await self._stores.grants.find_many(moved)
+        outcomes: dict[Claim, Grant | Exception] = {}
+        for claim, each in tries.items():
+            if claim.grant_id in moved:
+                found = again.get(claim.grant_id)
+                outcomes[claim] = WaitlistFull() if found is None else _repeated(claim, found)
+            else:
+                assert each.outcome is not None, "every try ends in a grant, a refusal, or a repeat"
+                outcomes[claim] = each.outcome
+        return outcomes
+
+    @staticmethod
+    def _may_have_moved(grant: Grant) -> bool:
+        return grant.state is GrantState.WAITLISTED or bool(grant.device_id_hash or grant.identity_cluster_id)
+
+    @staticmethod
+    def _is_out_of_line(found: Grant) -> bool:
+        """A claim that waits is looked at again: its process may have died before it got its place."""
+        return found.state is GrantState.WAITLISTED
+
+
+def _repeated(claim: Claim, found: Grant) -> Grant | Exception:
+    """The grant there is for a request, if it was the same request."""
+    return found if found.body_hash == claim.body_hash else RequestIdReused()
+
+
+def _copied(error: Exception) -> Exception:
+    """An error of its own for each waiter: a traceback belongs to one."""
+    if isinstance(error, SpotlightError):
+        return type(error)(
+            error.message, violations=error.violations, metadata=error.metadata, retry_after_s=error.retry_after_s
+        )
+    return error

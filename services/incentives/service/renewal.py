@@ -1,0 +1,91 @@
+"""Brings enrolments up to date with what is known: the one way progress moves, whoever notices the news.
+
+The enrolment is written with its ledger rows in one document; then the grants it carries are held or let go. Both steps
+give the same result when they are repeated, so whoever dies in between is followed by somebody who does it again.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from chassis.mongo import StoreConflict
+from services.incentives import grants
+from services.incentives.claims import check_unlocked
+from services.incentives.domain import Campaign, Creator, Terms
+from services.incentives.errors import RewardLocked, RewardOfAnotherTeam
+from services.incentives.participation import Enrolment, Grant, HoldCode
+from services.incentives.progress import reconciled
+from services.incentives.store.stores import Stores
+
+TRIES_MAX = 8
+VIDEOS_MAX = 1_000
+
+
+class Renewal:
+    def __init__(self, stores: Stores, now: Callable[[], datetime]) -> None:
+        self._stores = stores
+        self._now = now
+
+    async def renewed(
+        self,
+        campaign: Campaign,
+        creator_id: str,
+        change: Callable[[Enrolment], Enrolment] = lambda enrolment: enrolment,
+    ) -> Enrolment:
+        """The enrolment after `change` and after what the newest facts make of it."""
+        for _ in range(TRIES_MAX):
+            before = await self._stores.enrolments.get(campaign.id, creator_id)
+            after = await self.looked_at(campaign, change(before))
+            if after == before:
+                stored: Enrolment | None = before
+            else:
+                stored = await self._stores.enrolments.replace(before, replace(after, counted_time=self._now()))
+            if stored is not None:
+                await self.settle(campaign, stored)
+                return stored
+        raise StoreConflict
+
+    async def looked_at(self, campaign: Campaign, enrolment: Enrolment) -> Enrolment:
+        """What the newest facts make of an enrolment."""
+        terms = await self._stores.campaigns.terms_at(campaign, enrolment.revision)
+        creator_id = enrolment.creator_id
+        found = await self._stores.videos.of_creators([creator_id], terms.title_ids, VIDEOS_MAX)
+        videos = {video.id: video for video in found}
+        entered = {each.video_id for each in enrolment.submissions} - videos.keys()
+        videos |= {
+            video.id: video
+            for video in (await self._stores.videos.find_many(entered)).values()
+            if video.creator_id == creator_id
+        }
+        creator = (await self._stores.creators.find_many([creator_id])).get(creator_id, Creator(id=creator_id))
+        return reconciled(enrolment, terms, videos, creator, self._now())
+
+    async def settle(self, campaign: Campaign, enrolment: Enrolment) -> None:
+        """Holds the grants whose tasks are not done any more, and lets go those whose tasks are done again."""
+        terms = await self._stores.campaigns.terms_at(campaign, enrolment.revision)
+        mine = await self._stores.grants.of_creators(campaign.id, [enrolment.creator_id])
+        for grant in mine:
+            for _ in range(TRIES_MAX):
+                after = self._settled(terms, enrolment, grant)
+                if after is grant or await self._stores.grants.replace(grant, after) is not None:
+                    break
+                grant = await self._stores.grants.get(grant.id)  # noqa: PLW2901 - read again after a lost race
+
+    def _settled(self, terms: Terms, enrolment: Enrolment, grant: Grant) -> Grant:
+        reward = terms.reward(grant.reward_id)
+        if not grant.is_open or reward is None:
+            return grant
+        try:
+            check_unlocked(terms, reward, enrolment)
+        except (RewardLocked, RewardOfAnotherTeam) as lost:
+            detail = ", ".join(lost.metadata.values())
+            return grants.with_hold(grant, HoldCode.PROGRESS_LOST, detail, self._now())
+        return grants.unfrozen(grant, self._now())
+
+    async def renew_creators(self, creator_ids: Iterable[str], campaigns: dict[str, Campaign]) -> int:
+        """Brings every enrolment of these creators in these campaigns up to date; says how many there are."""
+        found = await self._stores.enrolments.of_creators(creator_ids)
+        wanted = [each for each in found if each.campaign_id in campaigns]
+        for enrolment in wanted:
+            await self.renewed(campaigns[enrolment.campaign_id], enrolment.creator_id)
+        return len(wanted)

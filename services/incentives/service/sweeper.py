@@ -1,0 +1,112 @@
+"""What happens because time passed or a process died: campaigns start and end, reservations expire, lines move.
+
+Every step is a conditional write of one document, so several sweepers, or one that was interrupted, do no harm.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from services.incentives import grants
+from services.incentives.domain import SYSTEM_ACTOR, Campaign
+from services.incentives.lifecycle import COUNTING, claims_open, due_act
+from services.incentives.participation import Grant, GrantAct, GrantState
+from services.incentives.service.campaigns import CampaignCases
+from services.incentives.service.ledger import Ledger
+from services.incentives.service.stockroom import Shelf, Stockroom
+from services.incentives.store.stores import Stores
+
+BATCH_MAX = 200
+LEASE_S = 5.0
+# A claim gets its place within seconds of being written down; after that its process is taken for dead.
+UNPLACED = timedelta(seconds=10)
+DRIFT_EVERY = 60
+
+
+class Sweeper:
+    def __init__(
+        self,
+        stores: Stores,
+        cases: CampaignCases,
+        stockroom: Stockroom,
+        ledger: Ledger,
+        *,
+        holder: str,
+        now: Callable[[], datetime],
+        sweep_s: float,
+        report: Callable[[str, float], None],
+    ) -> None:
+        self._stores = stores
+        self._cases = cases
+        self._stockroom = stockroom
+        self._ledger = ledger
+        self._holder = holder
+        self._now = now
+        self._sweep_s = sweep_s
+        self._report = report
+
+    async def run(self) -> None:
+        """Goes on for ever, in one process at a time."""
+        rounds = 0
+        while True:
+            moment = self._now().timestamp()
+            if await self._stores.cursors.hold("sweep", self._holder, moment, LEASE_S) is not None:
+                await self.sweep()
+                if rounds % DRIFT_EVERY == 0:
+                    await self.measure_drift()
+                rounds += 1
+            await asyncio.sleep(self._sweep_s)
+
+    async def sweep(self) -> None:
+        """One round."""
+        now = self._now()
+        for campaign in await self._stores.campaigns.due(now, BATCH_MAX):
+            act = due_act(campaign, now)
+            if act is not None:
+                await self._cases.tick(campaign, act, SYSTEM_ACTOR)
+        freed = [grant for grant in await self._stores.grants.due(now, BATCH_MAX) if await self.expired(grant)]
+        waiting = await self._stores.grants.waiting(BATCH_MAX)
+        campaigns = await self._stores.campaigns.find_many(grant.campaign_id for grant in (*freed, *waiting))
+        by_reward = {grant.reward_key: grant for grant in (*freed, *waiting)}
+        for grant in by_reward.values():
+            in_line = [each for each in waiting if each.reward_key == grant.reward_key]
+            await self._move_line(campaigns[grant.campaign_id], grant, in_line)
+
+    async def expired(self, grant: Grant) -> bool:
+        """Ends a reservation; False when it was redeemed or ended meanwhile."""
+        if grant.state is not GrantState.RESERVED:
+            return False
+        over = grants.ended(grant, GrantAct.EXPIRE, self._now(), SYSTEM_ACTOR, "not redeemed in time")
+        return await self._stores.grants.replace(grant, over) is not None
+
+    async def _move_line(self, campaign: Campaign, grant: Grant, waiting: list[Grant]) -> None:
+        """Places those who were forgotten, then gives free units to the first; when claims are over, all go home."""
+        reward = campaign.terms.reward(grant.reward_id)
+        assert reward is not None, "a reward that was granted is never taken away"
+        now = self._now()
+        if not claims_open(campaign, now):
+            until = campaign.terms.claims_until
+            if until is not None and until <= now:
+                for each in waiting:
+                    await self._sent_home(each)
+            return
+        standing = await self._stores.lines.ids(grant.reward_key)
+        for each in sorted(waiting, key=lambda late: (late.create_time, late.id)):
+            if each.id not in standing and each.create_time <= now - UNPLACED:
+                await self._stores.lines.join(grant.reward_key, [each.id], reward.waitlist_max)
+        if waiting or standing:
+            total = await self._stockroom.total(campaign, reward)
+            await self._stockroom.promote(Shelf(campaign=campaign, reward=reward, total=total), self._now)
+
+    async def _sent_home(self, grant: Grant) -> None:
+        over = grants.ended(grant, GrantAct.EXPIRE, self._now(), SYSTEM_ACTOR, "claims are over")
+        if await self._stores.grants.replace(grant, over) is not None:
+            await self._stores.lines.leave(grant.reward_key, grant.id)
+
+    async def measure_drift(self) -> None:
+        """Stock less ledger, over all running campaigns: anything but 0 is a bug."""
+        drift = 0
+        for campaign in await self._stores.campaigns.in_states(COUNTING):
+            for balance in await self._ledger.balances(campaign):
+                drift += abs(balance.balance - balance.available_count)
+        self._report("stock_drift", drift)
