@@ -38,6 +38,7 @@ class Decision:
 
     id: str
     task_id: str
+    match_id: str
     video_id: str
     title_id: str
     vote: Vote

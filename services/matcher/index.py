@@ -67,6 +67,11 @@ class LiveIndex:
             raise IndexLoading(retry_after_s=1.0)
         return self._names
 
+    async def check_ready(self) -> None:
+        """The health check: raises until there is an index."""
+        if self._names is None:
+            raise IndexLoading
+
     @property
     def revision(self) -> int:
         return self._names.revision if self._names else 0

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from services.matcher.domain import Match, MatchState, Standing, TitleCard
 from services.matcher.lifecycle import TASK, TaskAct, TaskState
 from services.matcher.policy import Policy
-from services.matcher.reviewing import Task, value_of
+from services.matcher.reviewing import Task, Verdict, value_of
 from services.matcher.rulings import Ruling
 
 FINISHED = frozenset({TaskState.DECIDED, TaskState.CLOSED})
@@ -48,6 +48,11 @@ def task_for(match: Match, standing: Standing, card: TitleCard, policy: Policy, 
         media_type=card.media_type,
         title_name=card.name,
     )
+
+
+def golden(task: Task, task_id: str, expected: Verdict) -> Task:
+    """The task with a known answer; it looks like any other."""
+    return replace(task, id=task_id, expected=expected)
 
 
 def reopened(finished: Task, task: Task) -> Task:

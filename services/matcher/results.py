@@ -3,10 +3,20 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from services.matcher.agreement import ReviewerQuality
 from services.matcher.anchors import Judged
 from services.matcher.domain import Match, MatchChange, StoredVideo
 from services.matcher.lifecycle import RematchState
 from services.matcher.policy import Gate
+from services.matcher.reviewing import Task
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """What makes a write repeatable; an empty id repeats nothing."""
+
+    id: str
+    body_hash: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,3 +141,49 @@ class ThresholdProposal:
     reviews_per_day: float
     cost_per_day: float
     match_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFilter:
+    """Which tasks a reviewer wants; empty fields want any."""
+
+    language: str = ""
+    studio_id: str = ""
+    media_type: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.language, self.studio_id, self.media_type
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenTask:
+    """A task with what a reader needs beside it."""
+
+    task: Task
+    video: StoredVideo | None
+    policy_text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """How far the stream has moved from what the model was calibrated on."""
+
+    psi: float
+    bias: float
+    is_alerting: bool
+    match_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewStats:
+    """The queue and its readers."""
+
+    open_count: int
+    leased_count: int
+    decided_count: int
+    at_risk_count: int
+    open_appeal_count: int
+    oldest_age_s: float
+    reviewers: tuple[ReviewerQuality, ...]
+    drift: Drift

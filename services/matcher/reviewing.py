@@ -56,11 +56,12 @@ class ReasonCode(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """A reviewer's temporary hold; `token` is the fencing token."""
+    """A reviewer's temporary hold; `token` is the fencing token, `request_id` that of the call which took it."""
 
     holder: str
     token: int
     expire_time: datetime
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +144,7 @@ def is_live(task: Task, now: datetime) -> bool:
     return task.state is TaskState.LEASED and task.lease is not None and task.lease.expire_time > now
 
 
-def leased(task: Task, reviewer_id: str, now: datetime, lease_s: float) -> Task:
+def leased(task: Task, reviewer_id: str, now: datetime, lease_s: float, *, request_id: str = "") -> Task:
     """The task in the hands of a reviewer, under a new and greater token; the holder's own lease is extended."""
     if task.state in {TaskState.DECIDED, TaskState.CLOSED}:
         raise TaskClosed
@@ -155,7 +156,8 @@ def leased(task: Task, reviewer_id: str, now: datetime, lease_s: float) -> Task:
     if any(vote.reviewer_id == reviewer_id for vote in task.votes):
         raise AlreadyVoted
     token = task.token + 1
-    lease = Lease(holder=reviewer_id, token=token, expire_time=now + timedelta(seconds=lease_s))
+    ends = now + timedelta(seconds=lease_s)
+    lease = Lease(holder=reviewer_id, token=token, expire_time=ends, request_id=request_id)
     opened = TaskState.OPEN if task.state is TaskState.OPEN else TASK[task.state, TaskAct.EXPIRE]
     return replace(task, state=TASK[opened, TaskAct.LEASE], lease=lease, token=token)
 

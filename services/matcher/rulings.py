@@ -1,6 +1,7 @@
 """What a video's matches become: candidates meet what is known, policy decides, and the differences are named."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -10,11 +11,14 @@ from services.matcher.domain import (
     Candidate,
     Cause,
     DecidedBy,
+    Evidence,
     Match,
     MatchChange,
     MatchState,
     StoredVideo,
 )
+from services.matcher.policy import Policy
+from services.matcher.text.matches import SignalType
 
 # A new match below review is nobody's news; later changes of any match are.
 NEWS = frozenset({MatchState.APPROVED, MatchState.IN_REVIEW})
@@ -67,20 +71,33 @@ def said(
     regime: Regime,
     now: datetime,
     before: StoredVideo,
+    verdicts: Mapping[str, MatchState],
     *,
-    title_id: str,
-    verdict: MatchState,
     by: DecidedBy,
     cause: Cause,
 ) -> Ruling:
-    """People's word on one match of a video, and what follows for its other matches."""
-    matches = tuple(
-        replace(match, verdict=verdict, verdict_by=by) if match.title_id == title_id else match
+    """People's word on matches of a video, by title, and what follows for its other matches.
+
+    A title that nothing found becomes a match by their word alone.
+    """
+    told = [
+        replace(match, verdict=verdicts[match.title_id], verdict_by=by) if match.title_id in verdicts else match
         for match in before.matches
-    )
-    told = replace(before, matches=matches)
-    ruling = ruled(regime, now, told, None, basis=None, cause=cause)
+    ]
+    for title_id in verdicts:
+        if before.match_of(title_id) is None:
+            basis = Basis(model_version="", calibration_version="", catalog_revision=0)
+            match = _new(before.id, _named(title_id, regime.policy), now, basis)
+            told.append(replace(match, verdict=verdicts[title_id], verdict_by=by))
+    ruling = ruled(regime, now, replace(before, matches=tuple(told)), None, basis=None, cause=cause)
     return Ruling(video=ruling.video, changes=_changes(before, ruling.video, cause, now), is_changed=True)
+
+
+def _named(title_id: str, policy: Policy) -> Candidate:
+    """A title that people named: as probable as one that needs nobody's word."""
+    logit = math.log(policy.approve_threshold / max(1e-9, 1 - policy.approve_threshold))
+    evidence = Evidence(signal_type=SignalType.PRIOR, value="named by reviewers", contribution=logit)
+    return Candidate(title_id=title_id, probability=policy.approve_threshold, evidence=(evidence,), margin=0.0)
 
 
 def _with_kept(regime: Regime, before: StoredVideo, candidates: Sequence[Candidate] | None) -> list[Candidate]:

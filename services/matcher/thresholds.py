@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from services.matcher.results import ThresholdProposal
 
 BINS = 200  # half a per cent each
+PRECISION = 0.97  # of what is approved without a reviewer: a wrong anchor is worse than none
+MISSED = 0.05
+DECISIONS_MIN = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,3 +75,24 @@ def _gain(at: int, costs: Costs) -> float:
 def _unread_cost(at: int, costs: Costs, *, approve: bool) -> float:
     p = (at + 0.5) / BINS
     return (1 - p) * costs.false_anchor_cost if approve else p * costs.missed_anchor_cost
+
+
+def from_decisions(pairs: Sequence[tuple[float, bool]]) -> tuple[float, float]:
+    """Thresholds that settled decisions support: (approve, review), 0 where there are too few.
+
+    Approve from the lowest probability above which PRECISION of the decisions said yes; review down to the highest
+    below which at most MISSED did.
+    """
+    ordered = sorted(pairs)
+    approve = review = 0.0
+    yes = 0
+    for count, (probability, is_right) in enumerate(reversed(ordered), start=1):
+        yes += is_right
+        if count >= DECISIONS_MIN and yes / count >= PRECISION:
+            approve = probability
+    yes = 0
+    for count, (probability, is_right) in enumerate(ordered, start=1):
+        yes += is_right
+        if count >= DECISIONS_MIN and yes / count <= MISSED:
+            review = probability
+    return approve, min(review, approve) if approve else review

@@ -1,7 +1,8 @@
 """Matching videos: search, decide, and write what changed, a batch at a time."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
@@ -15,13 +16,14 @@ from services.matcher.errors import Contended
 from services.matcher.index import LiveIndex
 from services.matcher.matching import ranked, text_candidates
 from services.matcher.queueing import FINISHED, reopened, task_for, task_needs
-from services.matcher.results import Matched
+from services.matcher.results import Matched, RequestKey
 from services.matcher.reviewing import Task, closed
 from services.matcher.rulings import Basis, Ruling, ruled
 from services.matcher.service.regime import RegimeFollower
 from services.matcher.service.shelf import Shelf
 from services.matcher.store.commit import Stale, Unit
 from services.matcher.store.segments import Archive
+from services.matcher.thresholds import bin_of
 
 ATTEMPTS_MAX = 5
 
@@ -32,14 +34,6 @@ class Sight(Protocol):
     async def fused(
         self, videos: Sequence[Video], found: Sequence[Sequence[Candidate]]
     ) -> list[tuple[Candidate, ...]]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class RequestKey:
-    """What makes a write repeatable; an empty id repeats nothing."""
-
-    id: str
-    body_hash: str
 
 
 class Matching:
@@ -63,6 +57,7 @@ class Matching:
         self._clock = clock
         self._new_id = new_id
         self._touch_index = touch_index
+        self._counts: Counter[int] = Counter()
 
     async def match_videos(
         self, videos: Sequence[Video], request: RequestKey, *, validate_only: bool = False
@@ -81,6 +76,11 @@ class Matching:
                 continue
         raise Contended
 
+    def take_counts(self) -> Mapping[int, int]:
+        """The probabilities of new matches by bin, since the last time."""
+        counts, self._counts = self._counts, Counter()
+        return counts
+
     async def candidates(self, videos: Sequence[Video]) -> tuple[list[tuple[Candidate, ...]], Basis]:
         """What the index in use finds for each video."""
         names, calibration = self._index.names, self._regime.calibration
@@ -92,11 +92,29 @@ class Matching:
         found = text_candidates(names, calibration, videos)
         return [ranked(each) for each in await self._sight.fused(videos, found)], basis
 
+    async def write(self, rulings: Sequence[Ruling], unit: Unit) -> None:
+        """Writes decisions together with the rest of a unit; may raise Stale.
+
+        Review tasks come and go with the decisions, except those the unit itself settles.
+        """
+        settled = {task.id for task, _ in unit.tasks}
+        created, updated = await self._task_changes(rulings, unit.time, settled)
+        await self._shelf.committer.commit(
+            replace(
+                unit,
+                created=[each.video for each in rulings if each.video.version == 1],
+                updated=[each.video for each in rulings if each.video.version > 1],
+                changes=[change for each in rulings for change in each.changes],
+                new_tasks=[*unit.new_tasks, *created],
+                tasks=[*unit.tasks, *updated],
+            )
+        )
+
     async def write_rulings(self, rulings: Sequence[Ruling], now: datetime) -> None:
-        """Writes decisions made anew, with the review tasks that come and go by them; may raise Stale."""
+        """Writes decisions made anew; what did not change is not written. May raise Stale."""
         changed = [ruling for ruling in rulings if ruling.is_changed]
         if changed:
-            await self._commit(changed, now)
+            await self.write(changed, Unit(time=now))
 
     async def match_again(self, videos: Sequence[Video], cause: Cause) -> int:
         """Matches archived videos against the index in use; the number of matches that changed."""
@@ -142,6 +160,7 @@ class Matching:
         ]
         archived = [video for video in videos if video.id in fresh]
         await self._write(archived, written, request, now)
+        self._counts.update(bin_of(match.candidate.probability) for ruling in written for match in ruling.video.matches)
         touched_ids = fresh | {ruling.video.id for ruling in written}
         return tuple(_matched(ruling, is_unchanged=ruling.video.id not in touched_ids) for ruling in rulings)
 
@@ -182,32 +201,11 @@ class Matching:
         archive, tags = self._archive(archived) if archived else (None, ())
         key = {"_id": request.id, "h": request.body_hash, "t": now} if request.id else None
         if written:
-            await self._commit(written, now, archive, key)
+            await self.write(written, Unit(time=now, archive=archive, request=key))
         elif archive:
             await self._shelf.committer.append(archive, key)
         if archive:
             self._touch_index.add(archive.id, archive.tokens, tags, len(archived))
-
-    async def _commit(
-        self,
-        rulings: Sequence[Ruling],
-        now: datetime,
-        archive: Archive | None = None,
-        request: dict[str, object] | None = None,
-    ) -> None:
-        created, updated = await self._task_changes(rulings, now)
-        await self._shelf.committer.commit(
-            Unit(
-                time=now,
-                archive=archive,
-                created=[each.video for each in rulings if each.video.version == 1],
-                updated=[each.video for each in rulings if each.video.version > 1],
-                changes=[change for each in rulings for change in each.changes],
-                new_tasks=created,
-                tasks=updated,
-                request=request,
-            )
-        )
 
     def _archive(self, videos: Sequence[Video]) -> tuple[Archive, frozenset[str]]:
         footprint = touched.union(touched.footprint_of(video) for video in videos)
@@ -222,7 +220,7 @@ class Matching:
         return archive, footprint.tags
 
     async def _task_changes(
-        self, rulings: Sequence[Ruling], now: datetime
+        self, rulings: Sequence[Ruling], now: datetime, settled: Collection[str]
     ) -> tuple[list[Task], list[tuple[Task, Task]]]:
         """Review tasks to open for matches that came into review, and to close for those that left it."""
         needs = [(ruling, task_needs(ruling)) for ruling in rulings]
@@ -233,7 +231,7 @@ class Matching:
             for ruling, need in needs
             for match in need.opened
         }
-        unwanted = [task_id for _, need in needs for task_id in need.closed_ids]
+        unwanted = [task_id for _, need in needs for task_id in need.closed_ids if task_id not in settled]
         old = [match.id for ruling, need in needs if ruling.video.version > 1 for match in need.opened]
         known = await self._shelf.tasks.batch([*old, *unwanted]) if old or unwanted else {}
         created = [task for task_id, task in wanted.items() if task_id not in known]

@@ -11,8 +11,7 @@ from services.matcher.anchors import KillSwitch, SwitchScope, judged
 from services.matcher.domain import Cause
 from services.matcher.errors import PolicyNotFound
 from services.matcher.policy import Policy
-from services.matcher.results import Simulation, ThresholdProposal
-from services.matcher.service.matching import RequestKey
+from services.matcher.results import RequestKey, Simulation, ThresholdProposal
 from services.matcher.service.regime import RegimeFollower
 from services.matcher.service.rematches import Rematching
 from services.matcher.service.shelf import Shelf

@@ -10,15 +10,17 @@ import structlog
 from chassis.clock import Clock
 from chassis.errors import SpotlightError
 from chassis.ids import NewId
+from chassis.mongo import Document, run_idempotent
+from services.matcher import audit
 from services.matcher.domain import Cause, StoredVideo, Video
 from services.matcher.errors import Contended, RematchNotFound, RematchRunning
 from services.matcher.lifecycle import REMATCH, RematchAct, RematchState
-from services.matcher.results import Rematch
+from services.matcher.results import Rematch, RequestKey
 from services.matcher.rulings import ruled
 from services.matcher.service.matching import ATTEMPTS_MAX, Matching
 from services.matcher.service.regime import RegimeFollower
 from services.matcher.service.shelf import Shelf
-from services.matcher.store.commit import Stale
+from services.matcher.store.commit import Stale, Unit
 from services.matcher.text.aliases import names_of
 from services.matcher.titles import CatalogFeed, CatalogTitle
 from services.matcher.touched import NameShape, TouchIndex, footprint_of, shape_of
@@ -51,6 +53,8 @@ class Rematching:
     ) -> None:
         self._matching = matching
         self._regime = regime
+        self._database = shelf.database
+        self._committer = shelf.committer
         self._videos = shelf.videos
         self._segments = shelf.segments
         self._rematches = shelf.rematches
@@ -63,34 +67,45 @@ class Rematching:
         self._videos_per_s = videos_per_s
         self._holder = new_id()
         self._wake = asyncio.Event()
+        self._remembered = asyncio.Event()
 
     async def rematch_title(
-        self, title_id: str, *, request_id: str = "", videos_per_s: int = 0, is_whole_corpus: bool = False
+        self,
+        title_id: str,
+        request: RequestKey,
+        *,
+        actor: str = "",
+        videos_per_s: int = 0,
+        is_whole_corpus: bool = False,
     ) -> Rematch:
-        """Starts a rematch, or goes on with the failed one of the same request."""
-        now = self._clock.now()
-        rematch_id = request_id or self._new_id()
-        known = await self._rematches.get(rematch_id)
-        if known is not None and known.state is not RematchState.FAILED:
-            return known
-        if any(each.id != rematch_id for each in await self._rematches.running(title_id)):
-            raise RematchRunning
-        rematch = (
-            replace(known, state=REMATCH[known.state, RematchAct.RESUME], update_time=now)
-            if known
-            else Rematch(
-                id=rematch_id,
-                title_id=title_id,
-                state=RematchState.RUNNING,
-                create_time=now,
-                update_time=now,
-                videos_per_s=videos_per_s or self._videos_per_s,
-                is_whole_corpus=is_whole_corpus,
-            )
-        )
-        await self._rematches.put(rematch)
+        """Starts a rematch in the background, or goes on with the title's failed one."""
+
+        async def start() -> Document:
+            latest = await self._rematches.latest(title_id)
+            if latest is not None and latest.state is RematchState.RUNNING:
+                raise RematchRunning(metadata={"run_id": latest.id})
+            now = self._clock.now()
+            if latest is not None and latest.state is RematchState.FAILED:
+                state = REMATCH[latest.state, RematchAct.RESUME]
+                rematch = replace(latest, state=state, update_time=now)
+            else:
+                rematch = Rematch(
+                    id=self._new_id(),
+                    title_id=title_id,
+                    state=RematchState.RUNNING,
+                    create_time=now,
+                    update_time=now,
+                    videos_per_s=videos_per_s or self._videos_per_s,
+                    is_whole_corpus=is_whole_corpus,
+                )
+            await self._rematches.put(rematch)
+            entry = audit.entry(actor or "unknown", "title.rematch", f"title:{title_id}", now, run=rematch.id)
+            await self._committer.commit(Unit(time=now, audit=[entry]))
+            return {"id": rematch.id}
+
+        done = await run_idempotent(self._database, request.id, request.body_hash, start)
         self._wake.set()
-        return rematch
+        return await self.get_rematch_run(str(done["id"]))
 
     async def get_rematch_run(self, rematch_id: str) -> Rematch:
         found = await self._rematches.get(rematch_id)
@@ -98,8 +113,19 @@ class Rematching:
             raise RematchNotFound
         return found
 
+    async def remember(self) -> None:
+        """Background, once: takes the footprints of the archive into the index of what names can touch."""
+        known = set(self._touch_index.ids)
+        async for page in self._segments.footprints():
+            for each in page:
+                if each.archive_id not in known:
+                    self._touch_index.add(each.archive_id, each.tokens, each.tags, each.video_count)
+            await asyncio.sleep(0)
+        self._remembered.set()
+
     async def run(self) -> None:
         """Background: carries out rematches and sweeps, going on where a dead process stopped."""
+        await self._remembered.wait()
         while True:
             self._wake.clear()
             for name in await self._state.cursors(SWEEP):
@@ -113,6 +139,7 @@ class Rematching:
 
     async def touch(self, titles: Iterable[CatalogTitle]) -> int:
         """Matches again the videos that the names of these titles can touch, and those they hold."""
+        await self._remembered.wait()
         names = {name for title in titles for name, _ in names_of(title.names)}
         shapes = [shape for shape in map(shape_of, names) if shape is not None]
         changed = 0

@@ -1,12 +1,13 @@
 """New numbers of videos: views, followers, strikes; and what they change."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from chassis.clock import Clock
+from chassis.mongo import Document, run_idempotent
 from services.matcher.domain import Cause, Stats, StoredVideo, with_stats
 from services.matcher.errors import Contended
-from services.matcher.results import StatsOutcome
+from services.matcher.results import RequestKey, StatsOutcome
 from services.matcher.rulings import Ruling, ruled
 from services.matcher.service.matching import ATTEMPTS_MAX, Matching
 from services.matcher.service.regime import RegimeFollower
@@ -21,17 +22,23 @@ class VideoStats:
     """Takes new numbers and decides anew what they can touch."""
 
     def __init__(self, shelf: Shelf, matching: Matching, regime: RegimeFollower, *, clock: Clock) -> None:
+        self._database = shelf.database
         self._videos = shelf.videos
         self._segments = shelf.segments
         self._matching = matching
         self._regime = regime
         self._clock = clock
 
-    async def update_video_stats(self, stats: Sequence[Stats]) -> StatsOutcome:
-        """The newest observation of each video counts; older ones than the stored are stale.
+    async def update_video_stats(self, stats: Sequence[Stats], request: RequestKey) -> StatsOutcome:
+        """The newest observation of each video counts; older ones than the stored are stale."""
 
-        Repeating it changes nothing: an observation is never older or newer than itself.
-        """
+        async def update() -> Document:
+            return asdict(await self._update_all(stats))
+
+        done = await run_idempotent(self._database, request.id, request.body_hash, update)
+        return StatsOutcome(**done)
+
+    async def _update_all(self, stats: Sequence[Stats]) -> StatsOutcome:
         newest = _newest(stats)
         matched = await self._videos.batch(newest)
         cold = [row for video_id, row in newest.items() if video_id not in matched]

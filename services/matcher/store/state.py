@@ -179,16 +179,21 @@ class Rematches:
             document = await self._rematches.find_one({"_id": rematch_id})
         return _rematch_of(document) if document else None
 
-    async def running(self, title_id: str = "") -> list[Rematch]:
-        query = {"state": int(RematchState.RUNNING)} | ({"title_id": title_id} if title_id else {})
+    async def running(self) -> list[Rematch]:
+        query = {"state": int(RematchState.RUNNING)}
         with deadline():
             return [_rematch_of(each) async for each in self._rematches.find(query, sort=[("_id", 1)])]
+
+    async def latest(self, title_id: str) -> Rematch | None:
+        with deadline():
+            document = await self._rematches.find_one({"title_id": title_id}, sort=[("_id", -1)])
+        return _rematch_of(document) if document else None
 
     async def put(self, rematch: Rematch) -> None:
         document = {**asdict(rematch), "state": int(rematch.state)}
         document["_id"] = document.pop("id")
         with deadline():
-            await self._rematches.replace_one({"_id": rematch.id}, document, upsert=True)
+            await self._rematches.update_one({"_id": rematch.id}, {"$set": document}, upsert=True)
 
     async def claim(self, rematch: Rematch, holder: str, now: datetime, until: datetime) -> bool:
         """Takes a running rematch for this process, unless another holds it."""

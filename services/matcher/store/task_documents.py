@@ -34,7 +34,13 @@ def task_document(task: Task) -> Document:
         "need": task.required_votes,
         "nv": len(task.votes),
         "votes": [vote_document(vote) for vote in task.votes],
-        "lease": task.lease and {"h": task.lease.holder, "tok": task.lease.token, "exp": task.lease.expire_time},
+        "lease": task.lease
+        and {
+            "h": task.lease.holder,
+            "tok": task.lease.token,
+            "exp": task.lease.expire_time,
+            "req": task.lease.request_id,
+        },
         "tok": task.token,
         "seen": list(task.seen_by),
         "lang": task.language,
@@ -61,7 +67,7 @@ def task_of(document: Document) -> Task:
         kind=TaskKind(document["kind"]),
         required_votes=document["need"],
         votes=tuple(vote_of(vote) for vote in document["votes"]),
-        lease=lease and Lease(holder=lease["h"], token=lease["tok"], expire_time=lease["exp"]),
+        lease=lease and Lease(holder=lease["h"], token=lease["tok"], expire_time=lease["exp"], request_id=lease["req"]),
         token=document["tok"],
         seen_by=tuple(document["seen"]),
         language=document["lang"],
@@ -136,6 +142,7 @@ def decision_document(decision: Decision) -> Document:
     return {
         "_id": decision.id,
         "task": decision.task_id,
+        "mid": decision.match_id,
         "vid": decision.video_id,
         "tid": decision.title_id,
         "r": decision.vote.reviewer_id,
@@ -153,6 +160,7 @@ def decision_of(document: Document) -> Decision:
     return Decision(
         id=document["_id"],
         task_id=document["task"],
+        match_id=document["mid"],
         video_id=document["vid"],
         title_id=document["tid"],
         vote=vote_of(document["vote"]),

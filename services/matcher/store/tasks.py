@@ -6,6 +6,7 @@ from datetime import datetime
 from chassis.mongo import Database, deadline
 from services.matcher.audit import AuditEntry
 from services.matcher.lifecycle import AppealState, TaskState
+from services.matcher.results import TaskFilter
 from services.matcher.reviewing import Task
 from services.matcher.store.documents import Document
 from services.matcher.store.task_documents import (
@@ -28,11 +29,11 @@ class Tasks:
         with deadline():
             await database.tasks.create_index([("state", 1), ("rank", -1), ("_id", 1)])
             await database.tasks.create_index([("state", 1), ("sla", 1)])
-            await database.tasks.create_index("vid")
+            await database.tasks.create_index("lease.h")
             await database.appeals.create_index([("state", 1), ("sla", 1)])
             await database.appeals.create_index("mid")
             await database.appeals.create_index([("c", 1), ("sla", 1)])
-            await database.decisions.create_index([("task", 1), ("_id", -1)])
+            await database.decisions.create_index([("mid", 1), ("_id", -1)])
             await database.decisions.create_index([("r", 1), ("_id", -1)])
             await database.audit.create_index([("s", 1), ("_id", 1)])
 
@@ -47,15 +48,20 @@ class Tasks:
             return {document["_id"]: task_of(document) async for document in cursor}
 
     async def page(
-        self, states: Iterable[TaskState], filters: Document, after: Sequence[object], count: int
+        self, states: Iterable[TaskState], wanted: TaskFilter, after: Sequence[object], count: int
     ) -> list[Task]:
         """Tasks in the order of the queue, after a position."""
-        query: Document = {"state": {"$in": [int(state) for state in states]}, **filters}
+        query: Document = {"state": {"$in": [int(state) for state in states]}, **_filter(wanted)}
         if after:
             rank, task_id = after
             query["$or"] = [{"rank": {"$lt": rank}}, {"rank": rank, "_id": {"$gt": task_id}}]
         with deadline():
             cursor = self._database.tasks.find(query, sort=[("rank", -1), ("_id", 1)]).limit(count)
+            return [task_of(document) async for document in cursor]
+
+    async def held_by(self, reviewer_id: str) -> list[Task]:
+        with deadline():
+            cursor = self._database.tasks.find({"lease.h": reviewer_id, "state": int(TaskState.LEASED)})
             return [task_of(document) async for document in cursor]
 
     async def overdue(self, now: datetime, count: int) -> list[Task]:
@@ -81,12 +87,12 @@ class Tasks:
         return document["ct"] if document else None
 
     async def decisions(
-        self, *, task_id: str = "", reviewer_id: str = "", before: str = "", count: int
+        self, *, match_id: str = "", reviewer_id: str = "", before: str = "", count: int
     ) -> list[Decision]:
         """Votes, newest first."""
         query: Document = {}
-        if task_id:
-            query["task"] = task_id
+        if match_id:
+            query["mid"] = match_id
         if reviewer_id:
             query["r"] = reviewer_id
         if before:
@@ -95,10 +101,10 @@ class Tasks:
             cursor = self._database.decisions.find(query, sort=[("_id", -1)]).limit(count)
             return [decision_of(document) async for document in cursor]
 
-    async def decision_of_vote(self, decision_id: str) -> Decision | None:
-        with deadline():
-            document = await self._database.decisions.find_one({"_id": decision_id})
-        return decision_of(document) if document else None
+
+def _filter(wanted: TaskFilter) -> Document:
+    given = {"lang": wanted.language, "studio": wanted.studio_id, "media": wanted.media_type}
+    return {name: value for name, value in given.items() if value}
 
 
 class Appeals:

@@ -1,0 +1,75 @@
+"""Runs a matcher process: `python -m services.matcher`."""
+
+import contextlib
+
+from chassis import clock, config, ids, mongo, paging, server
+from chassis.client import Client, channel
+from chassis.server import Registration
+from chassis.telemetry import Telemetry
+from protos.catalog.v1 import catalog_pb2_grpc
+from protos.matcher.v1 import matcher_pb2_grpc, policy_pb2_grpc, review_pb2_grpc
+from services.matcher.config import MatcherSettings
+from services.matcher.rpc.catalog_feed import GrpcCatalogFeed
+from services.matcher.rpc.matcher import MatcherServicer
+from services.matcher.rpc.policy import PolicyServicer
+from services.matcher.rpc.review import ReviewServicer
+from services.matcher.scoring.weights import load_weights
+from services.matcher.text.engine import TextEngine
+from services.matcher.visual.worker import FrameWorker
+from services.matcher.wire.videos import kept_video_of
+from services.matcher.wiring import Outside, Wired, wire
+
+NAME = "matcher"
+SERVICES = "spotlight.matcher.v1."
+
+
+async def main() -> None:
+    settings = config.load(MatcherSettings)
+    telemetry = Telemetry(NAME)
+    database = mongo.connect(settings.mongo_url, settings.database)
+    peer = channel(settings.catalog_address, settings)
+    worker = FrameWorker(frame_model=settings.frame_model_file, model_name=settings.frame_model_name)
+    weights = load_weights()
+    wired = await wire(
+        Outside(
+            database=database,
+            feed=GrpcCatalogFeed(Client(catalog_pb2_grpc.CatalogServiceStub, peer, telemetry=telemetry)),
+            worker=worker,
+            engine_of=lambda index: TextEngine(index, weights),
+            decode_video=kept_video_of,
+            clock=clock.SystemClock(),
+            new_id=ids.new_id,
+            telemetry=telemetry,
+            token_key=paging.token_key(settings),
+            index_folder=settings.index_folder,
+            rematch_videos_per_s=settings.rematch_videos_per_s,
+        )
+    )
+    async with contextlib.AsyncExitStack() as closing:
+        closing.callback(mongo.close, database)
+        closing.push_async_callback(peer.close)
+        closing.push_async_exit(worker)
+        await server.serve(
+            name=NAME,
+            settings=settings,
+            registrations=registrations(wired, clock.SystemClock()),
+            checks={"mongo": lambda: mongo.ping(database), "index": wired.index.check_ready},
+            background=wired.background,
+            telemetry=telemetry,
+        )
+
+
+def registrations(wired: Wired, now: clock.Clock) -> list[Registration]:
+    """The three servicers."""
+    matcher = MatcherServicer(wired.matching, wired.anchors, wired.stats, wired.rematching, clock=now)
+    review = ReviewServicer(wired.reviews, wired.hearings, wired.oversight, clock=now)
+    policy = PolicyServicer(wired.policies, wired.learning, wired.regime)
+    return [
+        Registration(matcher_pb2_grpc.add_MatcherServiceServicer_to_server, matcher, SERVICES + "MatcherService"),
+        Registration(review_pb2_grpc.add_ReviewServiceServicer_to_server, review, SERVICES + "ReviewService"),
+        Registration(policy_pb2_grpc.add_PolicyServiceServicer_to_server, policy, SERVICES + "PolicyService"),
+    ]
+
+
+if __name__ == "__main__":
+    server.run(main, name=NAME)

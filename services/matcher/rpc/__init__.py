@@ -1,0 +1,1 @@
+"""The servicers of the three matcher APIs, and the catalog as this process calls it."""

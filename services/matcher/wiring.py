@@ -1,0 +1,145 @@
+"""Puts a matcher together, by hand: stores, index, use cases, background work."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from chassis.clock import Clock
+from chassis.ids import NewId
+from chassis.mongo import Database
+from chassis.server import Background
+from chassis.telemetry import Telemetry
+from services.matcher.index import EngineOf, LiveIndex
+from services.matcher.service.anchors import Anchors, DecodeVideo
+from services.matcher.service.follower import CatalogFollower
+from services.matcher.service.hearings import Hearings
+from services.matcher.service.learning import Learning
+from services.matcher.service.matching import Matching
+from services.matcher.service.oversight import Oversight
+from services.matcher.service.policies import Policies
+from services.matcher.service.qualities import Qualities
+from services.matcher.service.regime import RegimeFollower
+from services.matcher.service.rematches import Rematching
+from services.matcher.service.reviews import Reviews
+from services.matcher.service.shelf import Shelf
+from services.matcher.service.sight import Pictures
+from services.matcher.service.stats import VideoStats
+from services.matcher.titles import CatalogFeed
+from services.matcher.touched import TouchIndex
+from services.matcher.visual.worker import FrameWorker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """What a matcher is given."""
+
+    database: Database
+    feed: CatalogFeed
+    worker: FrameWorker
+    engine_of: EngineOf
+    decode_video: DecodeVideo
+    clock: Clock
+    new_id: NewId
+    telemetry: Telemetry
+    token_key: bytes
+    index_folder: Path
+    rematch_videos_per_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wired:
+    """A matcher's use cases and what must run beside them."""
+
+    index: LiveIndex
+    regime: RegimeFollower
+    matching: Matching
+    anchors: Anchors
+    stats: VideoStats
+    rematching: Rematching
+    follower: CatalogFollower
+    policies: Policies
+    learning: Learning
+    reviews: Reviews
+    hearings: Hearings
+    oversight: Oversight
+    background: Sequence[Background]
+
+
+async def wire(outside: Outside) -> Wired:
+    """Makes what is missing in the database and everything above it."""
+    clock, new_id, token_key = outside.clock, outside.new_id, outside.token_key
+    shelf = Shelf.of(outside.database)
+    await shelf.ensure_indexes()
+    touch_index = TouchIndex()
+    index = LiveIndex(clock, outside.engine_of)
+    regime = RegimeFollower(shelf.state, shelf.versions, index, clock=clock, telemetry=outside.telemetry)
+    await regime.begin()
+    sight = Pictures(index, outside.worker)
+    matching = Matching(shelf, index, regime, sight, clock=clock, new_id=new_id, touch_index=touch_index)
+    anchors = Anchors(
+        shelf,
+        index,
+        regime,
+        decode_video=outside.decode_video,
+        token_key=token_key,
+        clock=clock,
+        touch_index=touch_index,
+    )
+    rematching = Rematching(
+        matching,
+        regime,
+        shelf,
+        feed=outside.feed,
+        touch_index=touch_index,
+        decode_video=outside.decode_video,
+        clock=clock,
+        new_id=new_id,
+        videos_per_s=outside.rematch_videos_per_s,
+    )
+    follower = CatalogFollower(
+        index,
+        outside.feed,
+        rematching,
+        state=shelf.state,
+        folder=outside.index_folder,
+        clock=clock,
+        telemetry=outside.telemetry,
+    )
+    qualities = Qualities(shelf.tasks, clock)
+    learning = Learning(shelf, index, regime, qualities, clock=clock, token_key=token_key)
+    hearings = Hearings(shelf, matching, anchors, regime, clock=clock, new_id=new_id, token_key=token_key)
+    reviews = Reviews(
+        shelf, matching, anchors, regime, qualities=qualities, clock=clock, new_id=new_id, token_key=token_key
+    )
+    oversight = Oversight(
+        shelf,
+        matching,
+        hearings,
+        regime,
+        learning=learning,
+        qualities=qualities,
+        clock=clock,
+        telemetry=outside.telemetry,
+    )
+    return Wired(
+        index=index,
+        regime=regime,
+        matching=matching,
+        anchors=anchors,
+        stats=VideoStats(shelf, matching, regime, clock=clock),
+        rematching=rematching,
+        follower=follower,
+        policies=Policies(shelf, regime, rematching, clock=clock, token_key=token_key),
+        learning=learning,
+        reviews=reviews,
+        hearings=hearings,
+        oversight=oversight,
+        background=(
+            rematching.remember,
+            follower.follow,
+            follower.touch,
+            regime.follow,
+            rematching.run,
+            oversight.keep_up,
+        ),
+    )
