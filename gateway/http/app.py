@@ -14,6 +14,7 @@ from chassis.errors import DeadlineExceeded, Internal, SpotlightError
 from chassis.telemetry import Telemetry
 from gateway import access
 from gateway.http.api import GET_HUB, Api
+from gateway.http.conditional import coding_for
 from gateway.http.hub import CACHE_CONTROL, VARY, HubPages
 from gateway.http.message import JSON, Request, Response
 from gateway.http.problem import problem
@@ -93,14 +94,10 @@ class App:
             return False
         headers = [("content-type", JSON), ("etag", entry.etag), ("cache-control", CACHE_CONTROL), ("vary", VARY)]
         headers += allowance.headers()
-        accepted = get("accept-encoding", "")
-        body = entry.bodies["identity"]
-        for coding in ("br", "zstd", "gzip") if accepted else ():
-            if coding in accepted and ";" not in accepted and coding in entry.bodies:
-                headers.append(("content-encoding", coding))
-                body = entry.bodies[coding]
-                break
-        protocol.response_bytes(200, headers, body)
+        coding = coding_for(get("accept-encoding", ""), entry.bodies)
+        if coding != "identity":
+            headers.append(("content-encoding", coding))
+        protocol.response_bytes(200, headers, entry.bodies[coding])
         self._hot.inc()
         return True
 

@@ -1,6 +1,7 @@
 """What HTTP lets a client say about copies it has and codings it reads."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from gateway.cache.envelope import CODINGS
 
@@ -20,18 +21,18 @@ def is_known(if_none_match: str, etag: str) -> bool:
 
 def coding_for(accept_encoding: str, bodies: Mapping[str, bytes]) -> str:
     """The best coding the client reads and we have."""
-    if not accept_encoding:
-        return "identity"
+    return next((coding for coding in _accepted(accept_encoding) if coding in bodies), "identity")
+
+
+@lru_cache(maxsize=1024)
+def _accepted(accept_encoding: str) -> tuple[str, ...]:
+    """The codings of ours a client reads, in our preference; clients send few different headers."""
     refused: set[str] = set()
     accepted: set[str] = set()
     for part in accept_encoding.lower().split(","):
         name, _, quality = part.partition(";")
         (refused if _is_zero(quality) else accepted).add(name.strip())
-    for coding in _PREFERENCE:
-        wanted = coding in accepted or ("*" in accepted and coding not in refused)
-        if wanted and coding in bodies:
-            return coding
-    return "identity"
+    return tuple(coding for coding in _PREFERENCE if coding in accepted or ("*" in accepted and coding not in refused))
 
 
 def _is_zero(quality: str) -> bool:

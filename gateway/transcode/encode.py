@@ -21,6 +21,9 @@ from gateway.transcode.wellknown import TEXTS, WRAPPERS
 _SHORT_DIGITS = (7, 8, 9)
 """Nine significant digits always identify a 32-bit float; seven mostly do."""
 
+_FLOAT32_LARGEST = 3.4028234663852886e38
+"""Its shortest spelling is above it, which other readers refuse."""
+
 _Convert = Callable[[Any], Any]
 _Write = Callable[[Any, dict[str, Any]], None]
 """(message, the JSON object to write its field into)"""
@@ -161,16 +164,10 @@ def _scalar_converter(field: FieldDescriptor) -> _Convert | None:
 
 def _shortest_float(value: float) -> float:
     """The 32-bit float as people write it: 0.1, not 0.10000000149011612."""
-    if not isfinite(value):
+    if not isfinite(value) or abs(value) >= _FLOAT32_LARGEST:
         return value
-    return next(
-        (
-            short
-            for digits in _SHORT_DIGITS
-            if unpack("f", pack("f", short := float(f"{value:.{digits}g}")))[0] == value
-        ),
-        value,
-    )
+    candidates = (float(f"{value:.{digits}g}") for digits in _SHORT_DIGITS)
+    return next((short for short in candidates if unpack("f", pack("f", short))[0] == value), value)
 
 
 def _itself(value: Any) -> Any:

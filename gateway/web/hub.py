@@ -19,11 +19,11 @@ OFFER_GROUPS = (
     ("Tickets", frozenset({"ticket"})),
 )
 PANEL_NAMES = {
-    "fan_videos": "Fan videos",
-    "counts": "The numbers",
-    "campaigns": "Campaigns",
-    "cast": "The cast",
-    "offers": "Where to watch",
+    "fan_videos": "fan videos",
+    "counts": "numbers",
+    "campaigns": "campaigns",
+    "cast": "cast",
+    "offers": "offers",
 }
 
 
@@ -45,7 +45,7 @@ async def show(visit: Visit) -> Response:
         hub=hub,
         offers=offer_groups(hub["offers"]),
         unstated=offer_groups(hub["offers_of_unstated_region"]),
-        missing=[PANEL_NAMES[panel] for panel in hub["unreachable"]],
+        missing=spoken_list([PANEL_NAMES[panel] for panel in hub["unreachable"]]),
         region=key.region,
         regions=sorted(locales.REGIONS),
     )
@@ -55,6 +55,12 @@ def offer_groups(offers: list[dict[str, Any]]) -> list[tuple[str, list[dict[str,
     """Offers by the way they are paid for; empty groups are left out."""
     groups = [(name, [offer for offer in offers if offer["offer_type"] in types]) for name, types in OFFER_GROUPS]
     return [(name, members) for name, members in groups if members]
+
+
+def spoken_list(names: list[str]) -> str:
+    """Numbers, campaigns and fan videos."""
+    text = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return text[:1].upper() + text[1:]
 
 
 def _spoken(visit: Visit) -> str:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, ChainableUndefined
 from markupsafe import Markup, escape
 
 from chassis.clock import Clock
@@ -27,7 +27,7 @@ class Templates:
         self._environment = Environment(
             loader=FileSystemLoader(FOLDER),
             autoescape=True,
-            undefined=StrictUndefined,
+            undefined=ChainableUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
         )
