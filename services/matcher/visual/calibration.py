@@ -48,7 +48,7 @@ class Calibration:
     pdq: Curve = PDQ_CURVE
     embedding: Curve = SSCD_CURVE
     by_model: tuple[tuple[str, Curve], ...] = ()
-    prior_logit: float = -5.0  # doubt before any frame is seen; set so that 0.9 means nine in ten of the benchmark
+    prior_logit: float = -4.0  # doubt before any frame is seen; set so that 0.9 means nine in ten of the benchmark
     logit_max: float = 12.0
 
     def curve(self, source: SignalSource, model: str) -> Curve:

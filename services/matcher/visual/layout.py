@@ -28,6 +28,13 @@ RECTANGLE_SUPPORT_MIN = 0.70
 INSET_MIN, INSET_MAX = 0.16, 0.92  # of the side
 STANDS_OUT_MIN = 0.35  # share of border pixels more than a few rows beside it: texture has them everywhere
 LINES_MAX = 24
+LINE_SHARE_MIN = 0.35  # of the frames; a border is lost where the film is as dark as what surrounds it
+INSETS_MAX = 3
+MOVING_FRAMES_MIN = 3
+MOVES_DEVIATION_MIN = 6.0  # grey levels over time; coding noise of a still picture stays under 3
+MOVES_SHARE_MIN = 0.10  # of a row or column
+MOVES_FILL_MIN = 0.6
+MOVING_AREA_MAX = 0.85
 
 Picture = NDArray[np.uint8]
 Edges = NDArray[np.float32]
@@ -164,7 +171,24 @@ def _parts(greys: Sequence[Picture]) -> list[tuple[Region, Box]]:
     horizontal = _row_edges(greys)
     vertical = _row_edges([np.ascontiguousarray(grey.T) for grey in greys])
     halves = _halves(horizontal, is_across=True) or _halves(vertical, is_across=False)
-    return halves + [(Region.INSET, box) for box in _insets(horizontal, vertical)]
+    insets = _apart([*_moving(greys), *_insets(horizontal, vertical)], INSETS_MAX)
+    return halves + [(Region.INSET, box) for box in insets]
+
+
+def _moving(greys: Sequence[Picture]) -> list[Box]:
+    """The rectangle in which anything moves at all, if the rest of the picture stands still."""
+    if len(greys) < MOVING_FRAMES_MIN:
+        return []
+    moves = np.std(np.stack(greys).astype(np.float32), axis=0) >= MOVES_DEVIATION_MIN
+    rows, columns = moves.shape
+    busy_rows = np.flatnonzero(moves.mean(axis=1) >= MOVES_SHARE_MIN)
+    busy_columns = np.flatnonzero(moves.mean(axis=0) >= MOVES_SHARE_MIN)
+    if len(busy_rows) == 0 or len(busy_columns) == 0:
+        return []
+    top, bottom, left, right = busy_rows[0], busy_rows[-1] + 1, busy_columns[0], busy_columns[-1] + 1
+    box = Box(left=left / columns, top=top / rows, right=right / columns, bottom=bottom / rows)
+    fills = float(moves[top:bottom, left:right].mean()) >= MOVES_FILL_MIN
+    return [box] if fills and INSET_MIN**2 <= box.area <= MOVING_AREA_MAX else []
 
 
 def _halves(edges: Edges, *, is_across: bool) -> list[tuple[Region, Box]]:
@@ -230,12 +254,12 @@ def _insets(horizontal: Edges, vertical: Edges) -> list[Box]:
             if min(supports) >= SIDE_SUPPORT_MIN and mean >= RECTANGLE_SUPPORT_MIN and stands_out:
                 box = Box(left=left / columns, top=upper.at / rows, right=right / columns, bottom=lower.at / rows)
                 found.append((mean + 0.3 * box.area, box))
-    return _apart([box for _, box in sorted(found, key=lambda one: -one[0])])
+    return _apart([box for _, box in sorted(found, key=lambda one: -one[0])], 2)
 
 
 def _lines(edges: Edges, length_min: int) -> list[_Line]:
     """The longest runs of border, at most one a row, gaps of a few pixels bridged."""
-    bridged = cv2.morphologyEx((edges >= 0.5).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((1, 7), np.uint8))
+    bridged = cv2.morphologyEx((edges >= LINE_SHARE_MIN).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((1, 7), np.uint8))
     lines = [_longest_run(row, at) for at, row in enumerate(bridged)]
     ranked = sorted((line for line in lines if line.end - line.start >= length_min), key=_length, reverse=True)
     kept: list[_Line] = []
@@ -279,13 +303,13 @@ def _best_side(down: Edges, near: int, top: int, bottom: int) -> tuple[int, floa
     return low + best, float(supports[best])
 
 
-def _apart(boxes: Sequence[Box]) -> list[Box]:
+def _apart(boxes: Sequence[Box], count: int) -> list[Box]:
     """The best boxes that do not tell of the same rectangle."""
     kept: list[Box] = []
     for box in boxes:
         if all(_overlap(box, one) < 0.6 for one in kept):
             kept.append(box)
-        if len(kept) == 2:
+        if len(kept) == count:
             break
     return kept
 

@@ -1,0 +1,295 @@
+"""How well frames find their film: recall per edit, per frame and per video, false titles, milliseconds.
+
+    python -m benchmarks.match_frames --frame-model FILE.onnx [--images DIR] [--videos N] [--json]
+
+Without a frame model it measures PDQ alone. Videos of unknown films are real pictures whose titles are not in the
+index (held-out posters, distractor clips, and each film's own videos with its bank switched off) and synthetic cards.
+"""
+
+import argparse
+import json
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import cv2
+
+from benchmarks.fan_edits import EDITS, Picture
+from benchmarks.fan_videos import (
+    FanVideo,
+    Item,
+    Scene,
+    card_scene,
+    clip_scenes,
+    edited,
+    fan_video,
+    load,
+    poster_scene,
+    read_index,
+    slide_scene,
+)
+from services.matcher.visual.engine import VisualEngine
+from services.matcher.visual.fingerprint import Fingerprinter
+from services.matcher.visual.frame_model import FrameModel
+from services.matcher.visual.pictures import DEFAULT_LIMITS
+from services.matcher.visual.signals import Frame, Reference, ReferenceKind, VisualMatch
+from services.matcher.visual.videos import Moment, read_video
+
+IMAGES = Path("../shared/data/images")
+APPROVE_MIN = 0.90  # what counts as found
+SEED = 11
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A fingerprinted video with the truth about it, and what it cost."""
+
+    title_id: str | None
+    kind: str
+    edit: str
+    frames: tuple[Frame, ...]
+    cpu_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corpus:
+    """What is indexed, what is shown, and what is strange to the index."""
+
+    references: tuple[Item, ...]
+    positives: tuple[Scene, ...]
+    strangers: tuple[Scene, ...]
+    others: tuple[Picture, ...]
+
+
+def corpus(items: Sequence[Item], chance: Random, *, posters_shown: int, slides: int, cards: int) -> Corpus:
+    posters = [item for item in items if item.kind == "poster"]
+    chance.shuffle(posters)
+    known, unknown = posters[: len(posters) // 2], posters[len(posters) // 2 :]
+    stills = [item for item in items if item.role == "ref"]
+    distractors = [item for item in items if item.role == "distractor"]
+    shown = chance.sample(known, min(posters_shown, len(known)))
+    return Corpus(
+        references=tuple(known + stills),
+        positives=(
+            *clip_scenes(stills, "still"),
+            *(poster_scene(item, "poster") for item in shown),
+        ),
+        strangers=(
+            *clip_scenes(distractors, "distractor clip"),
+            *(slide_scene(chance.sample(unknown, 3), "unknown posters") for _ in range(slides)),
+            *(card_scene(chance) for _ in range(cards)),
+        ),
+        others=tuple(load(item) for item in distractors),
+    )
+
+
+def references_of(items: Iterable[Item], fingerprinter: Fingerprinter) -> tuple[Reference, ...]:
+    return tuple(
+        Reference(
+            id=item.file,
+            title_id=item.title_id or "",
+            kind=(kind := ReferenceKind.STILL if item.kind == "still" else ReferenceKind.POSTER),
+            fingerprints=fingerprinter.of_reference(load(item), kind),
+        )
+        for item in items
+    )
+
+
+def case_of(video: FanVideo, fingerprinter: Fingerprinter) -> Case:
+    started = time.process_time()
+    frames = fingerprinter.of_video(read_video(video.payload, DEFAULT_LIMITS, at="video"))
+    cpu_ms = (time.process_time() - started) * 1000
+    return Case(title_id=video.title_id, kind=video.kind, edit=video.edit, frames=frames, cpu_ms=cpu_ms)
+
+
+def frame_case(scene: Scene, edit: str, others: Sequence[Picture], seed: str, fingerprinter: Fingerprinter) -> Case:
+    picture = edited(scene, edit, others, seed)[0]
+    started = time.process_time()
+    frames = fingerprinter.of_video([Moment(t_ms=0, picture=picture)])
+    cpu_ms = (time.process_time() - started) * 1000
+    return Case(title_id=scene.title_id, kind=scene.kind, edit=edit, frames=frames, cpu_ms=cpu_ms)
+
+
+def without_embeddings(frames: Iterable[Frame]) -> tuple[Frame, ...]:
+    return tuple(
+        replace(frame, fingerprints=tuple(replace(one, embedding=None) for one in frame.fingerprints))
+        for frame in frames
+    )
+
+
+def hash_only(references: Iterable[Reference]) -> tuple[Reference, ...]:
+    return tuple(
+        replace(
+            one,
+            fingerprints=tuple(replace(part, embedding=None) for part in one.fingerprints if part.pdq is not None),
+        )
+        for one in references
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What the engine said of one case: with every bank on, and with the case's own title switched off."""
+
+    case: Case
+    own: float
+    wrong: float
+    wrong_title: str
+    unknown: float
+    match_ms: float
+
+
+def outcomes(cases: Sequence[Case], engine: VisualEngine) -> list[Outcome]:
+    by_title: dict[str | None, list[Case]] = defaultdict(list)
+    for case in cases:
+        by_title[case.title_id].append(case)
+    found: list[Outcome] = []
+    for title_id, some in by_title.items():
+        timed = [_timed_match(case, engine) for case in some]
+        off = [matches for matches, _ in timed]
+        if title_id is not None:
+            engine.update(bank_states={title_id: False})
+            off = [engine.match(case.frames) for case in some]
+            engine.update(bank_states={title_id: True})
+        for case, (matches, ms), strange in zip(some, timed, off, strict=True):
+            wrong = next((match for match in matches if match.title_id != title_id), None)
+            found.append(
+                Outcome(
+                    case=case,
+                    own=next((match.probability for match in matches if match.title_id == title_id), 0.0),
+                    wrong=wrong.probability if wrong else 0.0,
+                    wrong_title=wrong.title_id if wrong else "",
+                    unknown=strange[0].probability if strange else 0.0,
+                    match_ms=ms,
+                )
+            )
+    return found
+
+
+def _timed_match(case: Case, engine: VisualEngine) -> tuple[tuple[VisualMatch, ...], float]:
+    started = time.process_time()
+    matches = engine.match(case.frames)
+    return matches, (time.process_time() - started) * 1000
+
+
+def summary(results: Sequence[Outcome]) -> dict[str, Any]:
+    shown = [one for one in results if one.case.title_id is not None]
+    strangers = [one.unknown for one in results]  # each film's own videos with its bank off are strangers too
+    false_unknown = sum(probability >= APPROVE_MIN for probability in strangers)
+    costs = sorted(one.case.cpu_ms + one.match_ms for one in results)
+    return {
+        "recall": _recall(shown),
+        "recall_by_kind": {kind: _recall(some) for kind, some in _grouped(shown, "kind").items()},
+        "recall_by_edit": {edit: _recall(some) for edit, some in _grouped(shown, "edit").items()},
+        "recall_at_zero_false": _recall(shown, max([APPROVE_MIN * 0, *strangers]) + 1e-9),
+        "shown": len(shown),
+        "unknown": len(strangers),
+        "unknown_by_kind": dict(Counter(one.case.kind for one in results)),
+        "false_titles_of_unknown": false_unknown,
+        "false_per_1000_unknown": round(1000 * false_unknown / max(1, len(strangers)), 2),
+        "false_titles_of_known": sum(one.wrong >= APPROVE_MIN for one in shown),
+        "in_review_of_unknown": sum(0.5 <= probability < APPROVE_MIN for probability in strangers),
+        "cpu_ms_mean": round(sum(costs) / max(1, len(costs)), 1),
+        "cpu_ms_p99": round(costs[int(len(costs) * 0.99)], 1) if costs else 0.0,
+    }
+
+
+def _grouped(results: Iterable[Outcome], by: str) -> dict[str, list[Outcome]]:
+    groups: dict[str, list[Outcome]] = defaultdict(list)
+    for one in results:
+        groups[getattr(one.case, by)].append(one)
+    return groups
+
+
+def _recall(results: Sequence[Outcome], at_least: float = APPROVE_MIN) -> float:
+    return round(sum(one.own >= at_least for one in results) / max(1, len(results)), 4)
+
+
+def video_cases(world: Corpus, fingerprinter: Fingerprinter, videos_max: int) -> list[Case]:
+    """Every positive scene under every edit; strangers under edits in turn; `videos_max` of each, evenly drawn."""
+    edits = tuple(EDITS)
+    pairs = [(scene, edit) for scene in world.positives for edit in edits]
+    clips = [scene for scene in world.strangers if scene.kind == "distractor clip"]
+    strange = [(scene, edit) for scene in clips for edit in edits]
+    strange += [
+        (scene, edits[place % len(edits)])
+        for place, scene in enumerate(scene for scene in world.strangers if scene.kind != "distractor clip")
+    ]
+    Random(SEED).shuffle(pairs)
+    Random(SEED).shuffle(strange)
+    chosen = (*islice(pairs, videos_max), *islice(strange, videos_max))
+    return [
+        case_of(fan_video(scene, edit, world.others, f"{SEED} {place}"), fingerprinter)
+        for place, (scene, edit) in enumerate(chosen)
+    ]
+
+
+def frame_cases(world: Corpus, fingerprinter: Fingerprinter, frames_max: int) -> list[Case]:
+    singles = [replace(scene, pictures=(picture,)) for scene in world.positives for picture in scene.pictures[:1]]
+    singles += [replace(scene, pictures=scene.pictures[:1]) for scene in world.strangers]
+    pairs = [(scene, edit) for scene in singles for edit in EDITS]
+    Random(SEED).shuffle(pairs)
+    return [
+        frame_case(scene, edit, world.others, f"{SEED} frame {place}", fingerprinter)
+        for place, (scene, edit) in enumerate(pairs[:frames_max])
+    ]
+
+
+def measured(arguments: argparse.Namespace) -> dict[str, Any]:
+    cv2.setNumThreads(1)
+    model = FrameModel(arguments.frame_model) if arguments.frame_model else None
+    fingerprinter = Fingerprinter(model)
+    items = read_index(arguments.images / "index.jsonl")
+    slides = max(40, arguments.videos)
+    world = corpus(items, Random(SEED), posters_shown=60, slides=slides, cards=max(20, arguments.videos // 6))
+    references = references_of(world.references, fingerprinter)
+    videos = video_cases(world, fingerprinter, arguments.videos)
+    frames = frame_cases(world, fingerprinter, arguments.videos)
+    plain = VisualEngine.build(hash_only(references))
+    report: dict[str, Any] = {"references": len(references), "approve_min": APPROVE_MIN}
+    if model is not None:
+        engine = VisualEngine.build(references)
+        report["refused_references"] = Counter(one.reason for one in engine.info().refused)
+        report["model"] = {"name": model.name, "dim": model.dim}
+        report["per_video"] = summary(outcomes(videos, engine))
+        report["per_frame"] = summary(outcomes(frames, engine))
+    report["pdq_per_video"] = summary(outcomes(_hashed(videos), plain))
+    report["pdq_per_frame"] = summary(outcomes(_hashed(frames), plain))
+    return report
+
+
+def _hashed(cases: Iterable[Case]) -> list[Case]:
+    return [replace(case, frames=without_embeddings(case.frames)) for case in cases]
+
+
+def printed(report: dict[str, Any]) -> None:
+    for name, value in report.items():
+        if not isinstance(value, dict) or "recall" not in value:
+            print(f"{name}: {value}")
+            continue
+        print(f"\n{name}")
+        for key, figure in value.items():
+            print(f"  {key}: {figure}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=Path, default=IMAGES)
+    parser.add_argument("--frame-model", type=Path, default=None)
+    parser.add_argument("--videos", type=int, default=300, help="at most so many known and so many unknown ones")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    report = measured(arguments)
+    if arguments.json:
+        print(json.dumps(report))
+    else:
+        printed(report)
+
+
+if __name__ == "__main__":
+    main()
