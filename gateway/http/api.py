@@ -97,6 +97,16 @@ class Api:
         await self.admit(principal, route.name, message)
         return self._encoder.to_value(await self.invoke(principal, route, message))
 
+    async def send(self, principal: Principal, *, method: str, path: str, body: bytes, request_id: str) -> Any:
+        """Make a call given as method, path and body, as drafts are."""
+        bare, _, query = path.partition("?")
+        route, variables = self._routes.find(method, bare)
+        message = self._builder.build(route, variables, query, body)
+        if REQUEST_ID_FIELD in message.DESCRIPTOR.fields_by_name and not message.request_id:
+            message.request_id = request_id
+        await self.admit(principal, route.name, message)
+        return self._encoder.to_value(await self.invoke(principal, route, message))
+
     async def watch(self, principal: Principal, request: Request, name: str, fields: Mapping[str, Any]) -> Response:
         """A streaming method as the response to a page."""
         route = self._routes.named(name)

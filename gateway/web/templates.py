@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, ChainableUndefined
+from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 from markupsafe import Markup, escape
 
 from chassis.clock import Clock
@@ -44,6 +44,8 @@ class Templates:
             "initials": initials,
             "safe_url": safe_url,
             "data": data,
+            "pretty_json": pretty_json,
+            "clock": clock_time,
         }
         self._environment.filters.update(filters)
         self._environment.globals["asset"] = assets.url
@@ -131,6 +133,20 @@ def initials(name: str) -> str:
 def safe_url(url: str) -> str:
     """A link a browser may follow: only the web, never a script or an app scheme."""
     return url if url.startswith(("https://", "http://", "/")) and not url.startswith("//") else ""
+
+
+def pretty_json(text: str) -> str:
+    """JSON as people edit it; what is no JSON stays as it is."""
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except ValueError:
+        return text
+
+
+def clock_time(seconds: int) -> str:
+    """25 Nov, 21:00 of a moment in seconds."""
+    found = datetime.fromtimestamp(seconds, UTC)
+    return f"{found.day} {found:%b, %H:%M}"
 
 
 def data(value: object) -> Markup:
