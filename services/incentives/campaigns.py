@@ -105,7 +105,7 @@ def _kept_reward(joined: Reward | None, current: Reward) -> Reward:
 
 
 def check_running_change(campaign: Campaign, after: Terms) -> None:
-    """What a campaign that was scheduled cannot do any more: shrink a stock, lose a reward or a team, move its start."""
+    """What a campaign that was scheduled cannot do any more: shrink a stock, lose a reward, move its start."""
     before = campaign.terms
     fixed = [*_lost("rewards", before.rewards, after.rewards), *_lost("teams", before.teams, after.teams)]
     started = campaign.state in {CampaignState.ACTIVE, CampaignState.PAUSED}

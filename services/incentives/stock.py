@@ -22,6 +22,8 @@ class Pool:
     def __init__(self) -> None:
         self._spare: deque[int] = deque()
         self._known: set[int] = set()
+        # Taken from here and neither carried nor put back yet.
+        self._flying: set[int] = set()
         # Who gave a number back: that mark is to be wiped once the number is carried again.
         self._givers: dict[int, str] = {}
         # Every number up to here has been carried at least once, so there is no hole: this only grows.
@@ -35,7 +37,7 @@ class Pool:
     def add(self, numbers: Iterable[int]) -> None:
         """Numbers to try; those in the pool already stay once."""
         for number in numbers:
-            if number not in self._known:
+            if number not in self._known and number not in self._flying:
                 self._known.add(number)
                 self._spare.append(number)
 
@@ -50,10 +52,21 @@ class Pool:
             return None
         number = self._spare.popleft()
         self._known.discard(number)
+        self._flying.add(number)
         return number
+
+    @property
+    def has_flying(self) -> bool:
+        """Numbers are on their way and may come back: it is too early to say that there are none."""
+        return bool(self._flying)
+
+    def landed(self, numbers: Iterable[int]) -> None:
+        """Numbers that are carried now, by us or by somebody else, or of which nothing is known any more."""
+        self._flying.difference_update(numbers)
 
     def put_back(self, number: int) -> None:
         """A number that was taken here and not used."""
+        self._flying.discard(number)
         if number and number not in self._known:
             self._known.add(number)
             self._spare.appendleft(number)

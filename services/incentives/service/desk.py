@@ -143,8 +143,7 @@ class ClaimDesk:
     async def _serve(self, tries: dict[Claim, Try], facts: Facts) -> None:
         """Units for those for whom there are some, places in the line for the others."""
         campaign, reward = reward_of(facts, next(iter(tries)))
-        total = await self._stockroom.total(campaign, reward)
-        shelf = Shelf(campaign=campaign, reward=reward, total=total)
+        shelf = await self._stockroom.shelf(campaign, reward)
         waiting_ids = await self._stores.lines.ids(shelf.reward_key) if reward.waitlist_max else ()
         held = list(tries.values())
         if not waiting_ids:

@@ -16,7 +16,7 @@ from services.incentives.lifecycle import claims_open
 from services.incentives.participation import Grant, GrantAct, GrantState, LedgerKind, ShippingState
 from services.incentives.service.desk import ClaimDesk
 from services.incentives.service.ledger import Ledger
-from services.incentives.service.stockroom import Shelf, Stockroom
+from services.incentives.service.stockroom import Stockroom
 from services.incentives.store.codes import CodePool, PoolImport
 from services.incentives.store.stores import Stores
 
@@ -242,8 +242,7 @@ class RewardCases:
         reward = None if campaign is None else campaign.terms.reward(reward_id)
         if campaign is None or reward is None or not reward.waitlist_max or not claims_open(campaign, self._now()):
             return
-        total = await self._stockroom.total(campaign, reward)
-        await self._stockroom.promote(Shelf(campaign=campaign, reward=reward, total=total), self._now)
+        await self._stockroom.promote(await self._stockroom.shelf(campaign, reward), self._now)
 
     async def _viewed(self, grant: Grant, *, with_code: bool) -> GrantView:
         position = 0

@@ -13,7 +13,7 @@ from services.incentives.lifecycle import COUNTING, claims_open, due_act
 from services.incentives.participation import Grant, GrantAct, GrantState
 from services.incentives.service.campaigns import CampaignCases
 from services.incentives.service.ledger import Ledger
-from services.incentives.service.stockroom import Shelf, Stockroom
+from services.incentives.service.stockroom import Stockroom
 from services.incentives.store.stores import Stores
 
 BATCH_MAX = 200
@@ -95,8 +95,7 @@ class Sweeper:
             if each.id not in standing and each.create_time <= now - UNPLACED:
                 await self._stores.lines.join(grant.reward_key, [each.id], reward.waitlist_max)
         if waiting or standing:
-            total = await self._stockroom.total(campaign, reward)
-            await self._stockroom.promote(Shelf(campaign=campaign, reward=reward, total=total), self._now)
+            await self._stockroom.promote(await self._stockroom.shelf(campaign, reward), self._now)
 
     async def _sent_home(self, grant: Grant) -> None:
         over = grants.ended(grant, GrantAct.EXPIRE, self._now(), SYSTEM_ACTOR, "claims are over")
