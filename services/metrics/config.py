@@ -12,6 +12,7 @@ class MetricsSettings(Settings):
 
     prefix: ClassVar[str] = "SPOTLIGHT_METRICS_"
 
+    database: str = Field(default="spotlight_metrics", description="The database to use.")
     catalog_address: str = Field(default="127.0.0.1:8082", description="Where catalog answers.")
     viewers_min: int = Field(
         default=10, ge=2, le=30, description="The least number of distinct viewers a shown number stands for."

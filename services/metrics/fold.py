@@ -225,8 +225,8 @@ def _heads(_: Facts, people: Facts, wanted: set[Table]) -> dict[Table, Rows]:
     ):
         if not wanted & {hour, day} and not (hour is Table.VIDEOS_HOUR and Table.VIDEO_TOTALS in wanted):
             continue
-        named = column != 0
-        rows = reduced(_title_hours(people.take(named)), column[named], _ones(named), Reduce.SUM)
+        # Events without one are a head of their own, 0: the rest of a title's events must not be told by subtraction.
+        rows = reduced(_title_hours(people), column, np.ones(len(people), np.int64), Reduce.SUM)
         found[hour] = rows
         found[day] = regrouped(rows, keys.coarser(rows.a, DAY_MINUTES), Reduce.SUM)
     if Table.VIDEO_TOTALS in wanted:
@@ -249,7 +249,7 @@ def _head_viewers(_: Facts, people: Facts, wanted: set[Table]) -> dict[Table, Ro
     for column, table in ((people.video, Table.VIDEO_VIEWERS), (people.creator, Table.CREATOR_VIEWERS)):
         if table not in wanted:
             continue
-        known = (column != 0) & (people.viewer != 0)
+        known = people.viewer != 0
         part = people.take(known)
         slot, value = sketch.touched(part.viewer)
         a = keys.coarser(_title_hours(part), DAY_MINUTES)

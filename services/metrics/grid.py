@@ -47,9 +47,9 @@ class Grid:
             value=viewers.v,
         )
 
-    def viewers(self) -> F64:
+    def viewers(self, registers: int = sketch.REGISTERS) -> F64:
         """Distinct viewers of each cell, estimated."""
-        return sketch.estimates(self.cell, self.value, len(self))
+        return sketch.estimates(self.cell, self.value, len(self), registers)
 
     def take(self, mask: Bools) -> "Grid":
         """The chosen cells."""

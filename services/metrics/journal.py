@@ -78,6 +78,10 @@ class Journal:
         self._came.set()
         return await waiting.answer
 
+    async def last_position(self) -> int:
+        """Where the log ends, whoever wrote it."""
+        return await self._store.last_position()
+
     async def run(self) -> None:
         """Writes for ever; what waits when it is cancelled gets an error."""
         try:

@@ -29,13 +29,15 @@ class Atoms:
     pooled: Bools
 
 
-def publish(cells: Grid, parent: I64, is_hidden: Bools, viewers_min: int) -> Atoms:
+def publish(
+    cells: Grid, parent: I64, is_hidden: Bools, viewers_min: int, registers: int = sketch.REGISTERS
+) -> Atoms:
     """Splits each parent's cells into shown ones and a rest; cells of hidden parents are neither."""
-    viewers = np.rint(cells.viewers())
+    viewers = np.rint(cells.viewers(registers))
     open_ = ~is_hidden[parent] if len(parent) else np.zeros(0, bool)
     pooled = open_ & (viewers < viewers_min)
     while True:
-        short = _short_rests(cells, parent, pooled, len(is_hidden), viewers_min)
+        short = _short_rests(cells, parent, pooled, len(is_hidden), viewers_min, registers)
         candidates = open_ & ~pooled & short[parent] if len(parent) else pooled
         if not candidates.any():
             break
@@ -43,11 +45,13 @@ def publish(cells: Grid, parent: I64, is_hidden: Bools, viewers_min: int) -> Ato
     return Atoms(grid=cells, shown=open_ & ~pooled, pooled=pooled)
 
 
-def _short_rests(cells: Grid, parent: I64, pooled: Bools, parents: int, viewers_min: int) -> Bools:
+def _short_rests(
+    cells: Grid, parent: I64, pooled: Bools, parents: int, viewers_min: int, registers: int = sketch.REGISTERS
+) -> Bools:
     """Which parents have a rest that is not empty and under k."""
     held = pooled[cells.cell] if len(cells.cell) else np.zeros(0, bool)
     cell, _, value = merged_registers(parent[cells.cell[held]], cells.slot[held], cells.value[held])
-    viewers = np.rint(sketch.estimates(cell, value, parents))
+    viewers = np.rint(sketch.estimates(cell, value, parents, registers))
     has_rest = np.bincount(parent[pooled], minlength=parents) > 0
     return has_rest & (viewers < viewers_min)
 

@@ -54,6 +54,10 @@ class Choice:
         below = self.dimensions & {Dimension.VIEWER_REGION, Dimension.SOURCE}
         return bool(below or self.regions or self.source)
 
+    @property
+    def has_regions(self) -> bool:
+        return Dimension.VIEWER_REGION in self.dimensions
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,15 +46,17 @@ class Rollups:
         self._store = store
         self.memory = memory
         self.manifest = Manifest()
-        self._segments: tuple[Segment, ...] = ()
+        self.segments: tuple[Segment, ...] = ()
         self._cache = PageCache(cache_bytes_max)
         self._dropping: set[asyncio.Task[None]] = set()
+        # Told the tables of each generation that gets stored.
+        self.listeners: list[Callable[[Mapping[Table, Rows]], None]] = []
 
     async def load(self) -> None:
         """Takes up what is stored, remembers the ids of the last day, folds the rest of the log."""
         manifest = await self._store.manifest()
         await self._adopt(manifest)
-        await self._store.drop_segments(await self._store.merged_away(self._segments))
+        await self._store.drop_segments(await self._store.merged_away(self.segments))
         titles = await self._store.titles(manifest.title_count)
         time_ms = await self._store.time_of(manifest.position) if manifest.position else 0
         self.memory.resume(
@@ -68,8 +70,8 @@ class Rollups:
         await self.catch_up()
 
     async def _adopt(self, manifest: Manifest) -> None:
-        known = {each.id: each for each in self._segments}
-        self._segments = tuple(
+        known = {each.id: each for each in self.segments}
+        self.segments = tuple(
             [known.get(id_) or await self._store.segment(id_) for id_ in manifest.segments]
         )
         self.manifest = manifest
@@ -93,10 +95,16 @@ class Rollups:
     # Queries
 
     async def rows(
-        self, queries: Sequence[Query], remembered: Mapping[Table, Rows] | None = None
+        self,
+        queries: Sequence[Query],
+        remembered: Mapping[Table, Rows] | None = None,
+        segments: Sequence[Segment] | None = None,
     ) -> list[Rows]:
-        """The rows of each query, stored and remembered; `remembered` are the tables of memory to add."""
-        segments = self._segments
+        """The rows of each query, stored and remembered; `remembered` are the tables of memory to add.
+
+        Take both in one step: what memory drops is in a segment from the same moment on.
+        """
+        segments = self.segments if segments is None else segments
         wanted = [[i for s in segments for i in s.pages(q.table, q.low, q.high)] for q in queries]
         pages = await self._pages_of(dict.fromkeys(id_ for ids in wanted for id_ in ids))
         found: list[Rows] = []
@@ -106,6 +114,14 @@ class Rollups:
                 parts.append(remembered[query.table].between(query.low, query.high))
             found.append(rows.merged(parts, REDUCE[query.table]))
         return found
+
+    async def whole(
+        self, table: Table, remembered: Mapping[Table, Rows], segments: Sequence[Segment]
+    ) -> AsyncIterator[Rows]:
+        """A whole table piece by piece."""
+        for low, high in segment.windows(segments, table, WINDOW_PAGES):
+            (part,) = await self.rows([Query(table=table, low=low, high=high)], remembered, segments)
+            yield part
 
     async def title_rows(self, title: int, spans: Sequence[tuple[Table, int, int]]) -> list[Rows]:
         """A title's rows of tables between minutes since 1970."""
@@ -137,7 +153,7 @@ class Rollups:
                 found[head] = name
             else:
                 missing.append(head)
-        segments = self._segments
+        segments = self.segments
         wanted = dict.fromkeys(i for h in missing for s in segments for i in s.pages(Table.NAMES, h, h + 1))
         pages = await self._store.names(list(wanted)) if wanted else {}
         sought = np.array(missing, np.uint64)
@@ -169,6 +185,8 @@ class Rollups:
 
     async def _store_generation(self, generation: Generation) -> None:
         tables = await asyncio.to_thread(fold.tables, generation.facts())
+        for listener in self.listeners:
+            listener(tables)
         new = Segment(
             first=generation.first, last=generation.last, level=0, time_ms=generation.last_ms, firsts={}
         )
@@ -209,7 +227,7 @@ class Rollups:
     ) -> bool:
         """Makes the new segment part of the rollups in place of old ones, atomically; False when somebody else did."""
         gone = {each.id for each in old}
-        segments = sorted([new, *(each for each in self._segments if each.id not in gone)], key=lambda s: s.first)
+        segments = sorted([new, *(each for each in self.segments if each.id not in gone)], key=lambda s: s.first)
         manifest = Manifest(
             version=self.manifest.version + 1,
             segments=tuple(each.id for each in segments),
@@ -222,7 +240,7 @@ class Rollups:
             await self._refresh()
             return False
         # In one step for queries: no await between these.
-        self._segments, self.manifest = tuple(segments), manifest
+        self.segments, self.manifest = tuple(segments), manifest
         self.memory.drop(self.manifest.position)
         return True
 
@@ -230,7 +248,7 @@ class Rollups:
 
     async def merge(self) -> bool:
         """Merges one run of segments, if there is one."""
-        run = segment.mergeable(self._segments)
+        run = segment.mergeable(self.segments)
         if run is None:
             return False
         new = Segment(
@@ -258,11 +276,11 @@ class Rollups:
         for low, high in segment.windows(run, table, WINDOW_PAGES):
             ids = [id_ for each in run for id_ in each.pages(table, low, high)]
             pages = {id_: segment.decode(data) for id_, data in (await self._store.pages(ids)).items()}
-            parts = [pages[id_].between(low, min(high, 2**64 - 1)) for id_ in ids]
+            parts = [pages[id_].between(low, high) for id_ in ids]
             whole = await asyncio.to_thread(rows.merged, [carried, *parts], REDUCE[table])
             whole = _kept(whole, table, new.time_ms)
             # Whole pages only, so that where windows end leaves no trace.
-            cut = len(whole) if high == 2**64 else len(whole) // segment.PAGE_ROWS * segment.PAGE_ROWS
+            cut = len(whole) if high == rows.KEYS_END else len(whole) // segment.PAGE_ROWS * segment.PAGE_ROWS
             done = Rows(whole.a[:cut], whole.b[:cut], whole.v[:cut])
             carried = Rows(whole.a[cut:], whole.b[cut:], whole.v[cut:])
             firsts.append(await self._put(new, table, done, start))
@@ -270,7 +288,7 @@ class Rollups:
         return np.concatenate(firsts) if firsts else np.zeros(0, np.uint64)
 
     async def _merge_names(self, new: Segment, run: Sequence[Segment]) -> U64:
-        ids = [id_ for each in run for id_ in each.pages(Table.NAMES, 0, 2**64 - 1)]
+        ids = [id_ for each in run for id_ in each.pages(Table.NAMES, 0, rows.KEYS_END)]
         digests, names = [np.zeros(0, np.uint64)], [np.zeros(0, object)]
         for start in range(0, len(ids), WINDOW_PAGES):
             for page in (await self._store.names(ids[start : start + WINDOW_PAGES])).values():
@@ -299,7 +317,7 @@ def _kept(whole: Rows, table: Table, time_ms: int) -> Rows:
     if table not in MINUTE_TABLES:
         return whole
     young = keys.unpack(whole.a).minute >= (time_ms - MINUTES_KEPT_MS) // MINUTE_MS
-    return Rows(whole.a[young], whole.b[young], whole.v[young])
+    return whole.where(young)
 
 
 class PageCache:

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.metrics.domain import I64, U64
+from services.metrics.domain import I64, U64, Bools
+
+
+KEYS_END = 1 << 64
 
 
 class Reduce(enum.Enum):
@@ -43,8 +46,14 @@ class Rows:
 
     def between(self, low: int, high: int) -> "Rows":
         """The rows with low <= a < high."""
-        first, last = (int(np.searchsorted(self.a, np.uint64(key))) for key in (low, high))
+        first, last = (
+            int(np.searchsorted(self.a, np.uint64(key))) if key < KEYS_END else len(self) for key in (low, high)
+        )
         return Rows(self.a[first:last], self.b[first:last], self.v[first:last])
+
+    def where(self, mask: Bools) -> "Rows":
+        """The chosen rows."""
+        return Rows(self.a[mask], self.b[mask], self.v[mask])
 
     def nbytes(self) -> int:
         return self.a.nbytes + self.b.nbytes + self.v.nbytes

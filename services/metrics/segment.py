@@ -13,7 +13,7 @@ import zstandard
 
 from services.metrics.domain import U64
 from services.metrics.fold import Table
-from services.metrics.rows import Rows
+from services.metrics.rows import KEYS_END, Rows
 
 # A page is 40-90 kB stored and decodes in 0.2 ms; a title of middling size fits in one.
 PAGE_ROWS = 16_384
@@ -47,7 +47,7 @@ class Segment:
             return []
         # Rows with one `a` may run over several pages: begin one page before the first that starts with it.
         start = max(int(np.searchsorted(firsts, np.uint64(low), "left")) - 1, 0)
-        end = int(np.searchsorted(firsts, np.uint64(min(high, 2**64 - 1)), "left"))
+        end = len(firsts) if high >= KEYS_END else int(np.searchsorted(firsts, np.uint64(high), "left"))
         return [self.page_id(table, page) for page in range(start, end)]
 
 
@@ -112,5 +112,5 @@ def windows(segments: Sequence[Segment], table: Table, pages: int) -> Iterator[t
     every = np.unique(np.concatenate(firsts)) if firsts else np.zeros(0, np.uint64)
     total = sum(len(part) for part in firsts)
     step = max(len(every) * pages // max(total, 1), 1)
-    bounds = [0, *(int(key) for key in every[step::step]), 2**64]
+    bounds = [0, *(int(key) for key in every[step::step]), KEYS_END]
     yield from zip(bounds, bounds[1:], strict=False)

@@ -1,4 +1,4 @@
-"""The only file that knows metrics' documents: the event log, stored rollups, spikes, insights.
+"""The only file that knows metrics' documents: the event log, stored rollups, spikes, insights, titles.
 
     event_log      {_id: position, time_ms, writer, token, count, ids: 16 bytes an event, frame: zstd columns}
     rollup_pages   {_id: "first-last:table:page", data}         immutable
@@ -28,6 +28,7 @@ APPEND_S = 2.0
 READ_BATCH = 8
 PAGES_A_WRITE = 128
 SECRET_BYTES = 32
+LEVEL = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,7 @@ class Store:
         self._titles = database[f"{prefix}title_numbers"]
         self._state = database[f"{prefix}state"]
         self._secrets = database["state"]
+        self._shelf = database["title_facts"]
 
     async def ensure(self) -> None:
         with deadline():
@@ -272,6 +274,32 @@ class Store:
             await self._state.delete_one({"_id": "manifest"})
 
 
+    # What catalog told of titles
+
+    async def read_titles(self) -> tuple[int, list[bytes]]:
+        """The revision and the documents of the last complete write."""
+        with deadline():
+            head = await self._shelf.find_one({"_id": "head"})
+            if head is None:
+                return 0, []
+            pieces = await self._shelf.find({"revision": head["revision"], "piece": {"$gte": 0}}).to_list(None)
+        if len(pieces) != head["pieces"]:
+            return 0, []
+        return head["revision"], [zstandard.ZstdDecompressor().decompress(bytes(each["data"])) for each in pieces]
+
+    async def write_titles(self, revision: int, documents: Sequence[bytes]) -> None:
+        """New pieces first, then the head that names them, then the old ones go."""
+        for piece, document in enumerate(documents):
+            data = Binary(zstandard.ZstdCompressor(level=LEVEL).compress(document))
+            body = {"revision": revision, "piece": piece, "data": data}
+            with deadline():
+                await self._shelf.replace_one({"_id": f"{revision}:{piece}"}, body, upsert=True)
+        head = {"revision": revision, "pieces": len(documents)}
+        with deadline():
+            await self._shelf.replace_one({"_id": "head"}, head, upsert=True)
+            await self._shelf.delete_many({"piece": {"$gte": 0}, "revision": {"$ne": revision}})
+
+
 async def _insert_missing(collection: "pymongo.collection.Collection[Document]", documents: list[Document]) -> None:
     """Inserts the documents that are not there yet."""
     with deadline():
@@ -305,7 +333,7 @@ def _segment(document: Document) -> Segment:
 
 
 def _packed(names: Sequence[str]) -> bytes:
-    return zstandard.ZstdCompressor(level=1).compress("\n".join(names).encode())
+    return zstandard.ZstdCompressor(level=LEVEL).compress("\n".join(names).encode())
 
 
 def _unpacked(data: bytes) -> tuple[str, ...]:

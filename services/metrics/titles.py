@@ -1,6 +1,6 @@
 """What metrics knows of titles, from catalog's change feed: names, studios, kinds, release dates, offers. In memory."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -60,6 +60,5 @@ class Titles:
             raise TitleNotInStudio
         return title
 
-    def kinds(self) -> Mapping[str, str]:
-        """Each title's media type."""
-        return {id_: title.media_type for id_, title in self._by_id.items()}
+    def all(self) -> list[TitleFacts]:
+        return list(self._by_id.values())

@@ -1,0 +1,129 @@
+"""The servicer: from the wire, call, to the wire."""
+# ruff: noqa: N802 - the methods have the names of the proto
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import grpc.aio
+from google.api import httpbody_pb2
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from protos.metrics.v1 import metrics_pb2 as pb
+from protos.metrics.v1 import metrics_pb2_grpc
+from services.metrics.domain import Period
+from services.metrics.service.board import Board
+from services.metrics.service.ingest import Ingest
+from services.metrics.service.reports import Reports
+from services.metrics.wire import enums, events, info, reports, times
+
+Call = grpc.aio.ServicerContext[Any, Any]
+SERVICE_NAME = "spotlight.metrics.v1.MetricsService"
+
+
+class MetricsServicer(metrics_pb2_grpc.MetricsServiceServicer):
+    """spotlight.metrics.v1.MetricsService, in the proto's order."""
+
+    def __init__(self, ingest: Ingest, reports_: Reports, board: Board) -> None:
+        self._ingest, self._reports, self._board = ingest, reports_, board
+
+    async def RecordEvents(self, request: pb.RecordEventsRequest, _: Call) -> pb.RecordEventsResponse:
+        batches, sent_ms = events.batches_of(request), events.sent_ms(request)
+        receipt = await self._ingest.record_events(batches, sent_ms)
+        return events.receipt(receipt)
+
+    async def ImportEvents(
+        self, requests: AsyncIterator[pb.ImportEventsRequest], _: Call
+    ) -> pb.ImportEventsResponse:
+        pieces = (events.batches_of(request) async for request in requests)
+        receipt, rejected_count = await self._ingest.import_events(pieces)
+        return events.import_receipt(receipt, rejected_count)
+
+    async def BatchGetVideoCounts(
+        self, request: pb.BatchGetVideoCountsRequest, _: Call
+    ) -> pb.BatchGetVideoCountsResponse:
+        counts, as_of_ms = await self._ingest.batch_get_video_counts(request.video_ids)
+        return events.video_counts(counts, as_of_ms)
+
+    async def GetTitleReport(self, request: pb.GetTitleReportRequest, _: Call) -> pb.GetTitleReportResponse:
+        choice = enums.report_choice(request, period_of(request))
+        found = await self._reports.get_title_report(request.title_id, request.studio_id, choice)
+        return reports.title_report(found, self._reports.viewers_min, as_series=request.as_series)
+
+    async def GetFunnel(self, request: pb.GetFunnelRequest, _: Call) -> pb.GetFunnelResponse:
+        choice = enums.funnel_choice(request, period_of(request))
+        found = await self._reports.get_funnel(request.title_id, request.studio_id, choice)
+        return reports.funnel(found)
+
+    async def GetGeography(self, request: pb.GetGeographyRequest, _: Call) -> pb.GetGeographyResponse:
+        period = period_of(request)
+        found = await self._reports.get_geography(request.title_id, request.studio_id, period)
+        return reports.geography(found)
+
+    async def GetStudioReport(
+        self, request: pb.GetStudioReportRequest, _: Call
+    ) -> pb.GetStudioReportResponse:
+        period = period_of(request)
+        page = await self._board.get_studio_report(
+            request.studio_id, period, request.page_size, request.page_token
+        )
+        return reports.studio_report(page, [0] * len(page.summaries), [0] * len(page.summaries))
+
+    async def ListTrendingTitles(
+        self, request: pb.ListTrendingTitlesRequest, _: Call
+    ) -> pb.ListTrendingTitlesResponse:
+        page = await self._board.list_trending_titles(
+            request.viewer_region, request.studio_id, request.page_size, request.page_token
+        )
+        return reports.trending(page)
+
+    async def ListTopVideos(self, request: pb.ListTopVideosRequest, _: Call) -> pb.ListTopVideosResponse:
+        period, order = period_of(request), enums.top_order(request.order)
+        found = await self._reports.list_top_videos(
+            request.title_id, request.studio_id, period, order, request.page_size
+        )
+        return reports.top_videos(found)
+
+    async def ListTopCreators(
+        self, request: pb.ListTopCreatorsRequest, _: Call
+    ) -> pb.ListTopCreatorsResponse:
+        period, order = period_of(request), enums.top_order(request.order)
+        found = await self._reports.list_top_creators(
+            request.title_id, request.studio_id, period, order, request.page_size
+        )
+        return reports.top_creators(found)
+
+    async def GetCampaignLift(
+        self, request: pb.GetCampaignLiftRequest, _: Call
+    ) -> pb.GetCampaignLiftResponse:
+        outcome = enums.outcome(request.outcome)
+        found, stamp = await self._reports.get_campaign_lift(request.campaign_id, request.studio_id, outcome)
+        return reports.campaign_lift(request.campaign_id, found, stamp)
+
+    async def ExportReport(
+        self, request: pb.ExportReportRequest, _: Call
+    ) -> AsyncIterator[httpbody_pb2.HttpBody]:
+        choice = enums.export_choice(request, period_of(request))
+        async for piece in self._reports.export_report(request.title_id, request.studio_id, choice):
+            yield httpbody_pb2.HttpBody(content_type="text/csv; charset=utf-8", data=piece.encode())
+
+    async def WatchTitle(
+        self, request: pb.WatchTitleRequest, _: Call
+    ) -> AsyncIterator[pb.WatchTitleResponse]:
+        interval_s = enums.interval_s(request.interval_s)
+        async for found in self._reports.watch_title(request.title_id, request.studio_id, interval_s):
+            yield reports.live(found)
+
+    async def GetIngestInfo(self, request: pb.GetIngestInfoRequest, _: Call) -> pb.GetIngestInfoResponse:
+        found = await self._ingest.get_ingest_info(with_digest=request.with_digest)
+        return info.ingest_info(found)
+
+
+def period_of(request: Any) -> Period:
+    """The period of a request, by default the last 7 days."""
+    return times.period(_given(request, "start_time"), _given(request, "end_time"), datetime.now(UTC))
+
+
+def _given(request: Message, field: str) -> Timestamp | None:
+    return getattr(request, field) if request.HasField(field) else None

@@ -1,0 +1,221 @@
+"""Many titles at once: list_trending_titles, get_studio_report; and the overview they stand on, kept fresh."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import structlog
+
+from chassis import paging
+from chassis.clock import Clock
+from chassis.errors import SpotlightError
+from services.metrics import keys, privacy, report, trending
+from services.metrics.answers import StudioPage, Summary, Trend, TrendPage
+from services.metrics.domain import DAY_MINUTES, MINUTE_MS, EventType, Granularity, Period
+from services.metrics.fold import Table
+from services.metrics.grid import Grid
+from services.metrics.overview import HOURS_KEPT_DAYS, Overview, Sums, hour_sums
+from services.metrics.report import Choice
+from services.metrics.rollups import Rollups
+from services.metrics.rows import Rows
+from services.metrics.titles import Titles
+from services.metrics.trending import Velocity
+
+log = structlog.get_logger("board")
+
+REFRESH_S = 10.0
+# Trending lists are this long at most; beyond it nobody pages.
+TRENDING_MAX = 1_000
+# Regional lists are made when asked for and kept as long as the next refresh.
+REGION_LISTS_MAX = 300
+SUMMARY_TYPES = (EventType.VIDEO_VIEW, EventType.ANCHOR_CLICK, EventType.HUB_VIEW)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trending:
+    """A finished list: velocities of titles with k viewers, and how many had fewer."""
+
+    velocities: tuple[Velocity, ...] = ()
+    suppressed_count: int = 0
+
+
+class Board:
+    """What is told about many titles."""
+
+    def __init__(
+        self, rollups: Rollups, titles: Titles, *, clock: Clock, viewers_min: int, token_key: bytes
+    ) -> None:
+        self._rollups, self._titles, self._clock = rollups, titles, clock
+        self._viewers_min, self._token_key = viewers_min, token_key
+        self.overview = Overview()
+        self._lists: dict[int, Trending] = {}
+        self._positions: dict[str, int] = {}
+        rollups.listeners.append(self.overview.add)
+
+    async def load(self) -> None:
+        """One scan of what is stored; from then on each stored generation adds itself."""
+        for table, take in (
+            (Table.CELLS_HOUR, self.overview.add_hours),
+            (Table.CELLS_DAY, self.overview.add_days),
+        ):
+            async for part in self._rollups.whole(table, self._nothing(table), self._rollups.segments):
+                take(part)
+                self.overview.prune(self._now_minute())
+                await asyncio.sleep(0)
+
+    @staticmethod
+    def _nothing(table: Table) -> Mapping[Table, Rows]:
+        zero = np.zeros(0, np.uint64)
+        return {table: Rows(zero, zero, np.zeros(0, np.int64))}
+
+    async def run(self) -> None:
+        """Keeps the overview and the trending list fresh for ever."""
+        position, minute = -1, -1
+        while True:
+            now = self._now_minute()
+            if (self._rollups.memory.position, now) != (position, minute):
+                position, minute = self._rollups.memory.position, now
+                try:
+                    await self.refresh()
+                except SpotlightError as error:
+                    log.warning("overview is not fresh", reason=error.reason)
+            await asyncio.sleep(REFRESH_S)
+
+    async def refresh(self) -> None:
+        """Ranks all titles anew."""
+        now = self._now_minute()
+        self.overview.prune(now)
+        fresh = self._rollups.memory.tables([Table.CELLS_DAY])[Table.CELLS_DAY]
+        self.overview.rank(now, self._kinds(), fresh)
+        self._lists.clear()
+        found = await self._trending(0)
+        names = self._rollups.memory.title_names
+        self._positions = {names[each.title]: place for place, each in enumerate(found.velocities, start=1)}
+
+    def _kinds(self) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+        codes: dict[str, int] = {}
+        get = self._titles.get
+        names = self._rollups.memory.title_names
+        return np.fromiter((codes.setdefault(get(name).media_type, len(codes)) for name in names), np.int64, len(names))
+
+    def _now_minute(self) -> int:
+        return int(self._clock.now().timestamp() // 60)
+
+    def position(self, title_id: str) -> int:
+        """A title's place among trending ones, 0 when it has none."""
+        return self._positions.get(title_id, 0)
+
+    async def _trending(self, region: int) -> Trending:
+        """The list of a region, 0 for all: made once until the next refresh."""
+        if (known := self._lists.get(region)) is not None:
+            return known
+        now = self._now_minute()
+        memory = self._rollups.memory
+        hours = self.overview.hours.plus(*hour_sums(memory.tables([Table.CELLS_HOUR])[Table.CELLS_HOUR]))
+        hours = hours.since(now - HOURS_KEPT_DAYS * DAY_MINUTES)
+        every = trending.velocities(hours, now, len(memory.title_names), region or None)[:TRENDING_MAX]
+        shown = await self._with_viewers(every, now, region)
+        found = Trending(velocities=tuple(shown), suppressed_count=len(every) - len(shown))
+        if len(self._lists) < REGION_LISTS_MAX:
+            self._lists[region] = found
+        return found
+
+    async def _with_viewers(self, every: Sequence[Velocity], now: int, region: int) -> list[Velocity]:
+        """Those whose window has k viewers."""
+        shown = []
+        start = (now // 60 - trending.WINDOW_HOURS + 1) * 60
+        for each in every:
+            spans = [(Table.CELLS_HOUR, start, now + 1), (Table.VIEWERS_HOUR, start, now + 1)]
+            cells = Grid.of(*await self._rollups.title_rows(each.title, spans))
+            cells = cells.take(cells.region == region) if region else cells
+            viewers = cells.relabelled().viewers()
+            if len(viewers) and round(float(viewers[0])) >= self._viewers_min:
+                shown.append(each)
+        return shown
+
+    async def list_trending_titles(
+        self, region: str, studio_id: str, page_size: int, page_token: str
+    ) -> TrendPage:
+        query = paging.query_hash("ListTrendingTitles", region, studio_id)
+        position = paging.decode(self._token_key, query, page_token)
+        start = int(position[0] or 0) if position else 0
+        size = paging.size(page_size)
+        found = await self._trending(keys.region_code(region))
+        names = self._rollups.memory.title_names
+        trends = [
+            Trend(title=self._titles.get(names[each.title]), position=place, velocity=each)
+            for place, each in enumerate(found.velocities, start=1)
+        ]
+        if studio_id:
+            trends = [trend for trend in trends if trend.title.studio_id == studio_id]
+        page = trends[start : start + size]
+        more = len(trends) > start + size
+        return TrendPage(
+            trends=tuple(page),
+            next_page_token=paging.encode(self._token_key, query, [start + size]) if more else "",
+            as_of_ms=self._now_minute() * MINUTE_MS,
+            suppressed_count=found.suppressed_count,
+        )
+
+    async def get_studio_report(
+        self, studio_id: str, period: Period, page_size: int, page_token: str
+    ) -> StudioPage:
+        query = paging.query_hash("GetStudioReport", studio_id)
+        position = paging.decode(self._token_key, query, page_token)
+        start = int(position[0] or 0) if position else 0
+        size = paging.size(page_size)
+        period = report.checked(period, Granularity.TOTAL).widened(DAY_MINUTES)
+        ranked = self._ranked(self._titles.of_studio(studio_id), period)
+        page = ranked[start : start + size]
+        more = len(ranked) > start + size
+        return StudioPage(
+            summaries=tuple([await self._summary(title_id, period) for title_id in page]),
+            next_page_token=paging.encode(self._token_key, query, [start + size]) if more else "",
+            total_size=len(ranked),
+            as_of_ms=int(self._clock.now().timestamp() * 1000),
+            period=period,
+        )
+
+    def _ranked(self, title_ids: frozenset[str], period: Period) -> list[str]:
+        """The titles by their stored events in the period, the rest by name."""
+        numbers = self._rollups.memory.title_numbers
+        sums = _in_period(self.overview.days, period, len(numbers))
+
+        def order(title_id: str) -> tuple[int, str, str]:
+            number = numbers.get(title_id)
+            count = int(sums[number]) if number is not None and number < len(sums) else 0
+            return -count, self._titles.get(title_id).name, title_id
+
+        return sorted(title_ids, key=order)
+
+    async def _summary(self, title_id: str, period: Period) -> Summary:
+        title = self._titles.get(title_id)
+        number = self._rollups.memory.title_numbers.get(title_id)
+        if number is None:
+            return Summary(title=title, counts={})
+        start = period.before().start
+        spans = [(Table.CELLS_DAY, start, period.end), (Table.VIEWERS_DAY, start, period.end)]
+        cells = Grid.of(*await self._rollups.title_rows(number, spans))
+        published = privacy.publish_title(cells, None, self._viewers_min, with_splits=False)
+        choice = Choice(period=period, granularity=Granularity.TOTAL)
+        totals = {total.type: total for total in report.totals(published, choice)}
+        before = Choice(period=period.before(), granularity=Granularity.TOTAL)
+        previous = sum(total.count for total in report.totals(published, before))
+        count = sum(total.count for total in totals.values())
+        shown = published.days.grid.take(published.days.shown & (published.days.grid.bucket >= period.start))
+        viewers = shown.relabelled().viewers()
+        return Summary(
+            title=title,
+            counts={kind: totals[kind].count for kind in SUMMARY_TYPES if kind in totals},
+            viewers=round(float(viewers[0])) if len(viewers) else 0,
+            change=count / previous - 1 if previous and count else 0.0,
+            trending_position=self.position(title_id),
+            is_suppressed=bool(totals) and count == 0,
+        )
+
+
+def _in_period(days: Sums, period: Period, titles: int) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    minute = keys.unpack(days.a).minute
+    mask = (minute >= period.start) & (minute < period.end)
+    return np.bincount(keys.titles(days.a[mask]), days.v[mask], titles)

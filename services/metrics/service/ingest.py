@@ -1,0 +1,173 @@
+"""Taking events in: record_events, import_events, batch_get_video_counts, get_ingest_info."""
+
+import hashlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from prometheus_client import Counter
+
+from chassis.clock import Clock
+from chassis.telemetry import Telemetry
+from services.metrics import digest, intake, keys
+from services.metrics.answers import IngestInfo
+from services.metrics.columns import Events, RawEvents, concatenated
+from services.metrics.domain import MINUTE_MS, Agent, EventType, Reason, Receipt, Rejection, VideoCounts
+from services.metrics.fold import NUMBERS, Table
+from services.metrics.intake import Arrival
+from services.metrics.journal import Journal
+from services.metrics.rollups import MINUTE_TABLES, MINUTES_KEPT_MS, Query, Rollups
+
+REJECTED_SHOWN_MAX = 100
+ANY_AGE_MS = 1 << 62
+
+
+class Ingest:
+    """What enters metrics."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        rollups: Rollups,
+        *,
+        key: digest.Key,
+        clock: Clock,
+        titles_max: int,
+        telemetry: Telemetry,
+    ) -> None:
+        self._journal, self._rollups = journal, rollups
+        self._key, self._clock, self._titles_max = key, clock, titles_max
+        self._accepted = telemetry.counter("events_accepted_total", "Events written to the log.")
+        self._duplicates = telemetry.counter("events_duplicate_total", "Events whose id was seen within 24 hours.")
+        rejected = telemetry.counter("events_rejected_total", "Events not taken, by reason.", ("reason",))
+        self._rejected: dict[Reason, Counter] = {reason: rejected.labels(reason.name.lower()) for reason in Reason}
+        self._nonhuman = telemetry.counter("events_nonhuman_total", "Events of bots, previews and HEAD requests.")
+        self._late = telemetry.histogram(
+            "event_age_seconds", "Age of events when received.", buckets=(1, 10, 60, 600, 3_600, 21_600, 86_400, 172_800)
+        )
+        telemetry.gauge("journal_pending_events", "Events waiting for the log.").set_function(
+            lambda: journal.pending_count
+        )
+        telemetry.gauge("rollup_lag_entries", "Log entries folded and not yet stored as rollups.").set_function(
+            lambda: rollups.memory.position - rollups.manifest.position
+        )
+        telemetry.gauge("dedupe_ids", "Event ids remembered.").set_function(lambda: len(rollups.memory.seen))
+        self._duplicate_count = 0
+        self._rejected_counts: dict[Reason, int] = {}
+
+    async def record_events(self, batches: Sequence[RawEvents], sent_ms: int) -> Receipt:
+        """Checks, writes and folds a batch."""
+        return await self._taken(batches, Arrival(received_ms=self._now_ms(), sent_ms=sent_ms))
+
+    async def import_events(self, pieces: AsyncIterator[Sequence[RawEvents]]) -> tuple[Receipt, int]:
+        """Takes events of any age; also how many were rejected."""
+        total = Receipt(accepted_count=0, duplicate_count=0, rejected=(), log_position=0)
+        seen = rejected_count = 0
+        async for batches in pieces:
+            got = await self._taken(batches, Arrival(received_ms=self._now_ms(), late_ms_max=ANY_AGE_MS))
+            shown = tuple(replace(each, index=each.index + seen) for each in got.rejected)
+            total = Receipt(
+                accepted_count=total.accepted_count + got.accepted_count,
+                duplicate_count=total.duplicate_count + got.duplicate_count,
+                rejected=(*total.rejected, *shown)[:REJECTED_SHOWN_MAX],
+                log_position=got.log_position,
+            )
+            rejected_count += len(got.rejected)
+            seen += sum(map(len, batches))
+        return total, rejected_count
+
+    def _now_ms(self) -> int:
+        return int(self._clock.now().timestamp() * 1000)
+
+    async def _taken(self, batches: Sequence[RawEvents], arrival: Arrival) -> Receipt:
+        kept: list[Events] = []
+        rejected: list[Rejection] = []
+        offset = 0
+        for raw in batches:
+            checked = intake.check(raw, arrival, self._key, title_is_new=self._title_limit())
+            kept.append(checked.events)
+            rejected += [replace(each, index=each.index + offset) for each in checked.rejected]
+            offset += len(raw)
+        events = concatenated(kept) if kept else None
+        count = 0 if events is None else len(events)
+        if events is None or not count:
+            self._observe(events, 0, 0, rejected)
+            position = self._rollups.memory.position
+            return Receipt(accepted_count=0, duplicate_count=0, rejected=tuple(rejected), log_position=position)
+        written = await self._journal.append(events)
+        self._observe(events, written.accepted_count, count - written.accepted_count, rejected)
+        return Receipt(
+            accepted_count=written.accepted_count,
+            duplicate_count=count - written.accepted_count,
+            rejected=tuple(rejected),
+            log_position=written.position,
+        )
+
+    def _title_limit(self) -> Callable[[str], bool] | None:
+        numbers = self._rollups.memory.title_numbers
+        return None if len(numbers) < self._titles_max else lambda name: name not in numbers
+
+    def _observe(self, events: Events | None, accepted: int, duplicates: int, rejected: Sequence[Rejection]) -> None:
+        self._accepted.inc(accepted)
+        self._duplicates.inc(duplicates)
+        self._duplicate_count += duplicates
+        for each in rejected:
+            self._rejected[each.reason].inc()
+            self._rejected_counts[each.reason] = self._rejected_counts.get(each.reason, 0) + 1
+        if events is not None and len(events):
+            self._nonhuman.inc(int((events.agent != Agent.HUMAN).sum()))
+            # One sample a batch: the median event stands for it.
+            self._late.observe(max(0.0, (self._now_ms() - float(np.median(events.derived_ms))) / 1000))
+
+    async def batch_get_video_counts(self, video_ids: Sequence[str]) -> tuple[list[VideoCounts], int]:
+        """Exact lifetime counts, and as of when."""
+        heads = digest.digest64(video_ids, self._key)
+        remembered = self._rollups.memory.video_tables([Table.VIDEO_TOTALS], heads)
+        as_of_ms = self._rollups.memory.time_ms
+        queries = [Query(table=Table.VIDEO_TOTALS, low=head, high=head + 1) for head in heads.tolist()]
+        found = await self._rollups.rows(queries, remembered)
+        counts = [dict(zip(each.b.tolist(), each.v.tolist(), strict=True)) for each in found]
+        return [_counts(id_, each) for id_, each in zip(video_ids, counts, strict=True)], as_of_ms
+
+    async def get_ingest_info(self, *, with_digest: bool) -> IngestInfo:
+        """Where log, fold and stored rollups are."""
+        memory = self._rollups.memory
+        return IngestInfo(
+            log_position=max(await self._journal.last_position(), memory.position),
+            fold_position=memory.position,
+            stored_position=self._rollups.manifest.position,
+            accepted_count=memory.accepted_count,
+            duplicate_count=self._duplicate_count,
+            rejected_counts={reason.name.lower(): count for reason, count in self._rejected_counts.items()},
+            bot_count=memory.bot_count,
+            as_of_ms=memory.time_ms,
+            rollup_digest=await rollup_digest(self._rollups) if with_digest else "",
+        )
+
+
+def _counts(video_id: str, by_type: dict[int, int]) -> VideoCounts:
+    return VideoCounts(
+        video_id=video_id,
+        views=by_type.get(EventType.VIDEO_VIEW, 0),
+        likes=by_type.get(EventType.VIDEO_LIKE, 0),
+        shares=by_type.get(EventType.VIDEO_SHARE, 0),
+        impressions=by_type.get(EventType.ANCHOR_IMPRESSION, 0),
+        clicks=by_type.get(EventType.ANCHOR_CLICK, 0),
+    )
+
+
+async def rollup_digest(rollups: Rollups) -> str:
+    """A digest of every rollup and title number: a function of the log up to the fold position."""
+    memory, segments = rollups.memory, rollups.segments
+    found = hashlib.sha256("\n".join(memory.title_names).encode())
+    oldest_minute = (memory.time_ms - MINUTES_KEPT_MS) // MINUTE_MS
+    remembered = memory.tables(NUMBERS)
+    for table in NUMBERS:
+        # One hash a column: where pieces end must leave no trace.
+        columns = [hashlib.sha256() for _ in range(3)]
+        async for part in rollups.whole(table, remembered, segments):
+            kept = part.where(keys.unpack(part.a).minute >= oldest_minute) if table in MINUTE_TABLES else part
+            for column, values in zip(columns, (kept.a, kept.b, kept.v), strict=True):
+                column.update(values.tobytes())
+        found.update(b"".join(column.digest() for column in columns))
+    return found.hexdigest()

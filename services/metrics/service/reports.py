@@ -1,0 +1,271 @@
+"""Reports on one title: get_title_report, get_funnel, get_geography, top lists, lift, live numbers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from chassis.clock import Clock
+from services.metrics import digest, export, fold, funnel, heads, keys, lift, privacy, report
+from services.metrics.answers import FunnelReport, Geography, Live, Region, Stamp, TitleReport, Top
+from services.metrics.domain import (
+    DAY_MINUTES,
+    HOUR_MINUTES,
+    MINUTE_MS,
+    CampaignNotInStudio,
+    Dimension,
+    EventType,
+    Granularity,
+    Period,
+    TopOrder,
+)
+from services.metrics.fold import Table
+from services.metrics.grid import Grid
+from services.metrics.heads import TopList
+from services.metrics.lift import Lift
+from services.metrics.privacy import Atoms, Published
+from services.metrics.report import Choice
+from services.metrics.rollups import Query, Rollups
+from services.metrics.rows import KEYS_END
+from services.metrics.service.board import Board
+from services.metrics.titles import TitleFacts, Titles
+
+TOP_SIZE_DEFAULT = 20
+TOP_SIZE_MAX = 200
+LIVE_MINUTES = 60
+ONLY_TOTALS: frozenset[Dimension] = frozenset()
+
+
+class Reports:
+    """What is told about single titles."""
+
+    def __init__(
+        self, rollups: Rollups, titles: Titles, board: Board, *, key: digest.Key, clock: Clock, viewers_min: int
+    ) -> None:
+        self._rollups, self._titles, self._board = rollups, titles, board
+        self._key, self._clock, self.viewers_min = key, clock, viewers_min
+
+    def stamp(self) -> Stamp:
+        """As of now, if everything written is folded: nothing newer is known."""
+        return Stamp(as_of_ms=int(self._clock.now().timestamp() * 1000), position=self._rollups.memory.position)
+
+    async def get_title_report(self, title_id: str, studio_id: str, choice: Choice) -> TitleReport:
+        title = self._titles.require(title_id, studio_id)
+        choice = replace(choice, period=report.checked(choice.period, choice.granularity))
+        stamp = self.stamp()
+        published, minutes, raw_count = await self._published(title_id, choice)
+        previous = replace(choice, period=choice.period.before())
+        kinds = choice.event_types or frozenset(EventType)
+        days = (choice.period.end - choice.period.start) / DAY_MINUTES
+        number = self._rollups.memory.title_numbers.get(title_id, -1)
+        return TitleReport(
+            title=title,
+            choice=choice,
+            rows=report.rows(published, minutes, choice),
+            totals=report.totals(published, replace(choice, period=self._to_day_end(choice.period))),
+            previous=report.totals(published, previous),
+            standings={kind: self._board.overview.standing(number, kind, days) for kind in kinds},
+            share=report.source_share(published, choice),
+            nonhuman_count=raw_count,
+            stamp=stamp,
+        )
+
+    def _to_day_end(self, period: Period) -> Period:
+        """A period that reaches the present, to the end of its day: nothing lies there, and whole days lose nothing."""
+        now = int(self._clock.now().timestamp() // 60)
+        return Period(start=period.start, end=period.widened(DAY_MINUTES).end) if period.end > now else period
+
+    async def _published(self, title_id: str, choice: Choice) -> tuple[Published, Atoms | None, int]:
+        """A title's atoms over the period and the one before it; also the period's events of no people."""
+        period = choice.period
+        with_hours = choice.granularity in {Granularity.HOUR, Granularity.MINUTE}
+        both = Period(start=period.before().start, end=period.end).widened(DAY_MINUTES)
+        whole = period.widened(DAY_MINUTES)
+        # Periods that begin within a day need that day's hours, also the one before.
+        hours = both if with_hours and whole != period else whole
+        spans = [(Table.CELLS_DAY, both), (Table.VIEWERS_DAY, both)]
+        if with_hours:
+            spans += [(Table.CELLS_HOUR, hours), (Table.VIEWERS_HOUR, hours)]
+        if choice.granularity is Granularity.MINUTE:
+            spans += [(Table.CELLS_MINUTE, period), (Table.VIEWERS_MINUTE, period)]
+        number = self._rollups.memory.title_numbers.get(title_id)
+        if number is None:
+            blank = no_cells()
+            return privacy.publish_title(blank, blank, self.viewers_min), Atoms(grid=blank, **no_marks()), 0
+        found = await self._rollups.title_rows(number, [(table, span.start, span.end) for table, span in spans])
+        grids = [Grid.of(*found[place : place + 2]) for place in range(0, len(found), 2)]
+        published = privacy.publish_title(grids[0], grids[1] if with_hours else None, self.viewers_min)
+        minutes = None
+        if choice.granularity is Granularity.MINUTE:
+            assert published.hours is not None, "minutes lie in published hours"
+            total = grids[2].relabelled(bucket=grids[2].bucket, type_=grids[2].type)
+            minutes = privacy.publish_within(total, published.hours, HOUR_MINUTES, self.viewers_min)
+        return published, minutes, _nonhuman(found[0], period)
+
+    async def get_funnel(self, title_id: str, studio_id: str, choice: Choice) -> FunnelReport:
+        self._titles.require(title_id, studio_id)
+        choice = replace(choice, period=_days(choice.period), granularity=Granularity.DAY)
+        stamp = self.stamp()
+        published, _, _ = await self._published(title_id, choice)
+        return FunnelReport(steps=funnel.steps(report.totals(published, choice)), period=choice.period, stamp=stamp)
+
+    async def get_geography(self, title_id: str, studio_id: str, period: Period) -> Geography:
+        title = self._titles.require(title_id, studio_id)
+        choice = Choice(
+            period=_days(period),
+            granularity=Granularity.TOTAL,
+            dimensions=frozenset({Dimension.VIEWER_REGION}),
+        )
+        stamp = self.stamp()
+        published, _, _ = await self._published(title_id, choice)
+        every = report.rows(published, None, choice)
+        by_type = replace(
+            choice,
+            dimensions=frozenset({Dimension.VIEWER_REGION, Dimension.EVENT_TYPE}),
+            event_types=frozenset({EventType.ANCHOR_IMPRESSION, EventType.ANCHOR_CLICK}),
+        )
+        clicks = report.rows(published, None, by_type)
+        now_s = stamp.as_of_ms // 1000
+        return Geography(regions=_regions(every, clicks, title, now_s), period=choice.period, stamp=stamp)
+
+    async def list_top_videos(
+        self, title_id: str, studio_id: str, period: Period, order: TopOrder, size: int
+    ) -> Top:
+        self._titles.require(title_id, studio_id)
+        found, stamp = await self._top(title_id, (Table.VIDEOS_DAY, Table.VIDEO_VIEWERS), period, order, size)
+        makers = await self._creators_of([head.id for head in found.heads])
+        names = await self._rollups.names([*(head.id for head in found.heads), *makers.values()])
+        creators = {video: names.get(maker, "") for video, maker in makers.items()}
+        return Top(list=found, names=names, creators=creators, stamp=stamp)
+
+    async def list_top_creators(
+        self, title_id: str, studio_id: str, period: Period, order: TopOrder, size: int
+    ) -> Top:
+        self._titles.require(title_id, studio_id)
+        found, stamp = await self._top(title_id, (Table.CREATORS_DAY, Table.CREATOR_VIEWERS), period, order, size)
+        names = await self._rollups.names([head.id for head in found.heads])
+        return Top(list=found, names=names, creators={}, stamp=stamp)
+
+    async def _top(
+        self, title_id: str, tables: tuple[Table, Table], period: Period, order: TopOrder, size: int
+    ) -> tuple[TopList, Stamp]:
+        period = _days(period)
+        stamp = self.stamp()
+        number = self._rollups.memory.title_numbers.get(title_id)
+        if number is None:
+            return TopList(heads=(), suppressed_count=0), stamp
+        start = period.before().start
+        wanted = (*tables, Table.CELLS_DAY, Table.VIEWERS_DAY)
+        found = await self._rollups.title_rows(number, [(table, start, period.end) for table in wanted])
+        size = min(size or TOP_SIZE_DEFAULT, TOP_SIZE_MAX)
+        totals = Grid.of(found[2], found[3])
+        return heads.top(found[0], found[1], totals, period, order, size, self.viewers_min), stamp
+
+    async def _creators_of(self, videos: Sequence[int]) -> Mapping[int, int]:
+        """Whose each video is: the creator most of its events name."""
+        wanted = np.array(videos, np.uint64)
+        remembered = self._rollups.memory.video_tables([Table.VIDEO_CREATORS], wanted)
+        queries = [Query(table=Table.VIDEO_CREATORS, low=video, high=video + 1) for video in videos]
+        found = await self._rollups.rows(queries, remembered)
+        return {
+            video: int(rows.b[int(rows.v.argmax())]) for video, rows in zip(videos, found, strict=True) if len(rows)
+        }
+
+    async def get_campaign_lift(self, campaign_id: str, studio_id: str, outcome: EventType) -> tuple[Lift, Stamp]:
+        head = int(digest.digest64([campaign_id], self._key)[0])
+        stamp = self.stamp()
+        remembered = self._rollups.memory.campaign_tables([Table.ARMS, Table.CAMPAIGN_TITLES], head)
+        queries = [
+            Query(table=table, low=head, high=min(head + 1, KEYS_END)) for table in (Table.ARMS, Table.CAMPAIGN_TITLES)
+        ]
+        arms, about = await self._rollups.rows(queries, remembered)
+        names = self._rollups.memory.title_names
+        studios = {self._titles.get(names[number]).studio_id for number in about.b.astype(np.int64).tolist()}
+        if studio_id and studios != {studio_id}:
+            raise CampaignNotInStudio
+        return lift.lift(arms, outcome, self.viewers_min), stamp
+
+    async def export_report(self, title_id: str, studio_id: str, choice: Choice) -> AsyncIterator[str]:
+        """The report's rows as CSV."""
+        found = await self.get_title_report(title_id, studio_id, choice)
+        hidden = int(found.rows.is_suppressed.sum())
+        note = f"{hidden} rows stand for fewer than {self.viewers_min} viewers, or would tell of one, and have no numbers"
+        for piece in export.pieces(found.rows, note, has_regions=choice.has_regions):
+            yield piece
+
+    async def watch_title(self, title_id: str, studio_id: str, interval_s: float) -> AsyncIterator[Live]:
+        """Live numbers: at once, then whenever the title's events changed."""
+        self._titles.require(title_id, studio_id)
+        shown_position, shown_minute = -1, -1
+        memory = self._rollups.memory
+        while True:
+            number = memory.title_numbers.get(title_id, -1)
+            position = memory.title_positions.get(number, 0)
+            minute = int(self._clock.now().timestamp() // 60)
+            if position != shown_position or minute != shown_minute:
+                shown_position, shown_minute = position, minute
+                yield await self._live(title_id, minute)
+            await asyncio.sleep(interval_s)
+
+    async def _live(self, title_id: str, minute: int) -> Live:
+        period = Period(start=minute - LIVE_MINUTES, end=minute + 1)
+        choice = Choice(period=period.widened(HOUR_MINUTES), granularity=Granularity.MINUTE)
+        stamp = self.stamp()
+        published, minutes, _ = await self._published(title_id, choice)
+        shown = replace(
+            choice, period=period, event_types=frozenset({EventType.VIDEO_VIEW, EventType.ANCHOR_CLICK})
+        )
+        # Totals are of the running and the last hour: an hour has k viewers where a minute has not.
+        totals = report.totals(published, replace(choice, period=self._to_day_end(choice.period)))
+        return Live(
+            title_id=title_id,
+            totals=totals,
+            rows=report.rows(published, minutes, shown),
+            trending_position=self._board.position(title_id),
+            stamp=stamp,
+        )
+
+
+def no_cells() -> Grid:
+    return Grid(**dict.fromkeys(Grid.__slots__, np.zeros(0, np.int64)))
+
+
+def no_marks() -> Mapping[str, "np.ndarray[tuple[int], np.dtype[np.bool_]]"]:
+    return {"shown": np.zeros(0, bool), "pooled": np.zeros(0, bool)}
+
+
+def _days(period: Period) -> Period:
+    return report.checked(period, Granularity.TOTAL).widened(DAY_MINUTES)
+
+
+def _nonhuman(cells: fold.Rows, period: Period) -> int:
+    parts = keys.unpack(cells.a)
+    first = period.start // DAY_MINUTES * DAY_MINUTES
+    mask = (parts.agent != 1) & (parts.minute >= first) & (parts.minute < period.end)
+    return int(cells.v[mask].sum())
+
+
+def _regions(every: report.Table, clicks: report.Table, title: TitleFacts, now_s: int) -> tuple[Region, ...]:
+    by: dict[tuple[int, int], int] = {}
+    for region, kind, count in zip(clicks.region.tolist(), clicks.type.tolist(), clicks.count.tolist(), strict=True):
+        by[region, kind] = by.get((region, kind), 0) + count
+    total = int(every.count.sum())
+    found = []
+    for place, code in enumerate(every.region.tolist()):
+        name = keys.region_name(code)
+        found.append(
+            Region(
+                region=name,
+                count=int(every.count[place]),
+                viewers=int(every.viewers[place]),
+                share=int(every.count[place]) / total if total else 0.0,
+                impressions=by.get((code, EventType.ANCHOR_IMPRESSION), 0),
+                clicks=by.get((code, EventType.ANCHOR_CLICK), 0),
+                has_offer=title.has_offer(name, now_s),
+                is_suppressed=bool(every.is_suppressed[place]),
+            )
+        )
+    return tuple(sorted(found, key=lambda each: (each.is_suppressed, -each.count, each.region)))
+
+

@@ -1,0 +1,1 @@
+"""Proto ↔ domain, field by field: events, reports, insights."""

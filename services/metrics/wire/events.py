@@ -1,0 +1,183 @@
+"""Events: from messages or columns to checked-for-shape columns, and what became of them back."""
+
+from collections.abc import Sequence
+from operator import attrgetter
+
+import numpy as np
+
+from chassis.errors import InvalidArgument, Violation
+from protos.metrics.v1 import metrics_pb2 as pb
+from services.metrics.columns import Coded, RawEvents
+from services.metrics.domain import I64, U32, Receipt, Rejection, VideoCounts
+from services.metrics.wire import times
+
+EVENTS_MAX = 1_000
+# Far outside of what is accepted, and small enough to count in milliseconds.
+SECONDS_FAR = 10**11
+STRINGS_MAX = 10 * EVENTS_MAX
+
+_FIELDS = attrgetter(
+    "id",
+    "type",
+    "video_id",
+    "title_id",
+    "creator_id",
+    "campaign_id",
+    "offer_id",
+    "viewer_region",
+    "viewer_id_hash",
+    "device",
+    "source",
+    "agent_kind",
+    "user_agent",
+    "campaign_arm",
+)
+_TIME, _TAGS = attrgetter("time"), attrgetter("hashtag_names")
+
+
+def batches_of(request: pb.RecordEventsRequest | pb.ImportEventsRequest) -> tuple[RawEvents, ...]:
+    """The events of a request, at most 1,000: those in messages, then those in columns."""
+    count = len(request.events) + len(request.columns.ids)
+    if count > EVENTS_MAX:
+        raise InvalidArgument(violations=[Violation("events", f"at most {EVENTS_MAX} events a batch, columns included")])
+    found = []
+    if request.events:
+        found.append(of_messages(request.events))
+    if request.HasField("columns"):
+        found.append(of_columns(request.columns))
+    return tuple(found)
+
+
+def sent_ms(request: pb.RecordEventsRequest) -> int:
+    """When the sender sent it by its own clock, 0 when not said."""
+    return times.ms_of(request.sent_time, "sent_time") if request.HasField("sent_time") else 0
+
+
+def of_messages(events: Sequence[pb.Event]) -> RawEvents:
+    """Each field of all events at once: about one microsecond an event."""
+    columns = list(zip(*map(_FIELDS, events), strict=True))
+    ids, types, videos, titles, creators, campaigns, offers, regions, viewers = columns[:9]
+    devices, sources, agents, user_agents, arms = columns[9:]
+    return RawEvents(
+        ids=list(ids),
+        types=np.array(types, np.int64),
+        times_ms=_times_ms(events),
+        videos=Coded.of(videos),
+        titles=Coded.of(titles),
+        creators=Coded.of(creators),
+        campaigns=Coded.of(campaigns),
+        offers=Coded.of(offers),
+        regions=Coded.of(regions),
+        viewers=list(viewers),
+        devices=np.array(devices, np.int64),
+        sources=np.array(sources, np.int64),
+        agents=np.array(agents, np.int64),
+        user_agents=Coded.of(user_agents),
+        arms=np.array(arms, np.int64),
+        hashtags=Coded.of([",".join(tags) if tags else "" for tags in map(_TAGS, events)]),
+    )
+
+
+def _times_ms(events: Sequence[pb.Event]) -> I64:
+    pairs = [(time.seconds, time.nanos) for time in map(_TIME, events)]
+    seconds, nanos = np.array(pairs, np.int64).T
+    return np.clip(seconds, -SECONDS_FAR, SECONDS_FAR) * 1000 + nanos // 1_000_000
+
+
+def of_columns(columns: pb.EventColumns) -> RawEvents:
+    """Columns as they are; a column of another length, or a code without a string, refuses the request."""
+    count = len(columns.ids)
+    strings = list(columns.strings) or [""]
+    if strings[0] or len(strings) > STRINGS_MAX or len(set(strings)) != len(strings):
+        raise _bad("strings", "must be distinct, begin with the empty string and be at most 10,000")
+    return RawEvents(
+        ids=list(columns.ids),
+        types=_numbers("types", columns.types, count),
+        times_ms=np.clip(_numbers("times_ms", columns.times_ms, count), -SECONDS_FAR * 1000, SECONDS_FAR * 1000),
+        videos=_coded("video_ids", columns.video_ids, strings, count),
+        titles=_coded("title_ids", columns.title_ids, strings, count),
+        creators=_coded("creator_ids", columns.creator_ids, strings, count),
+        campaigns=_coded("campaign_ids", columns.campaign_ids, strings, count),
+        offers=_coded("offer_ids", columns.offer_ids, strings, count),
+        regions=_coded("viewer_regions", columns.viewer_regions, strings, count),
+        viewers=_strings("viewer_id_hashes", columns.viewer_id_hashes, count),
+        devices=_numbers("devices", columns.devices, count),
+        sources=_numbers("sources", columns.sources, count),
+        agents=_numbers("agent_kinds", columns.agent_kinds, count),
+        user_agents=_coded("user_agents", columns.user_agents, strings, count),
+        arms=_numbers("campaign_arms", columns.campaign_arms, count),
+        hashtags=_coded("hashtag_lists", columns.hashtag_lists, strings, count),
+    )
+
+
+def _bad(field: str, text: str) -> InvalidArgument:
+    return InvalidArgument(violations=[Violation(f"columns.{field}", text)])
+
+
+def _numbers(field: str, values: Sequence[int], count: int) -> I64:
+    if not values:
+        return np.zeros(count, np.int64)
+    if len(values) != count:
+        raise _bad(field, "must have one entry for each id, or none")
+    return np.array(values, np.int64)
+
+
+def _strings(field: str, values: Sequence[str], count: int) -> list[str]:
+    if not values:
+        return [""] * count
+    if len(values) != count:
+        raise _bad(field, "must have one entry for each id, or none")
+    return list(values)
+
+
+def _coded(field: str, values: Sequence[int], strings: list[str], count: int) -> Coded:
+    codes: U32 = _numbers(field, values, count).astype(np.uint32)
+    if len(codes) and int(codes.max()) >= len(strings):
+        raise _bad(field, "points past the end of strings")
+    used, places = np.unique(codes, return_inverse=True)
+    return Coded(names=tuple(strings[code] for code in used), codes=places.astype(np.uint32))
+
+
+def receipt(found: Receipt) -> pb.RecordEventsResponse:
+    return pb.RecordEventsResponse(
+        accepted_count=found.accepted_count,
+        duplicate_count=found.duplicate_count,
+        rejected=[rejection(each) for each in found.rejected],
+        log_position=found.log_position,
+    )
+
+
+def import_receipt(found: Receipt, rejected_count: int) -> pb.ImportEventsResponse:
+    return pb.ImportEventsResponse(
+        accepted_count=found.accepted_count,
+        duplicate_count=found.duplicate_count,
+        rejected_count=rejected_count,
+        rejected=[rejection(each) for each in found.rejected],
+        log_position=found.log_position,
+    )
+
+
+def rejection(found: Rejection) -> pb.EventRejection:
+    return pb.EventRejection(
+        index=found.index,
+        event_id=found.event_id,
+        reason=pb.RejectionReason.ValueType(found.reason),
+        description=found.description,
+    )
+
+
+def video_counts(found: Sequence[VideoCounts], as_of_ms: int) -> pb.BatchGetVideoCountsResponse:
+    return pb.BatchGetVideoCountsResponse(
+        counts=[
+            pb.VideoCounts(
+                video_id=each.video_id,
+                view_count=each.views,
+                like_count=each.likes,
+                share_count=each.shares,
+                anchor_impression_count=each.impressions,
+                anchor_click_count=each.clicks,
+            )
+            for each in found
+        ],
+        as_of_time=times.of_ms(as_of_ms),
+    )
