@@ -18,7 +18,8 @@ _PLAIN_LETTERS = str.maketrans({
 })  # fmt: skip
 # Vowel signs of South and South-East Asian scripts are no \w of Python's, but part of the word.
 _APART = re.compile(r"[^\w\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]+|_+")
-_INSIDE = re.compile(r"(?<=\w)['’ʼ`´](?=\w)")
+# "ocean's" is one word, "d'Amélie" two: what stands before an elision is one letter.
+_INSIDE = re.compile(r"(?<=\w\w)['’ʼ`´](?=\w)")
 _ARTICLE = re.compile(r"^(?:the|a|an) (?=.)")
 # Scripts whose accents are letters of their own: taking the mark off would make another word.
 _KEEPS_MARKS = re.compile(r"[\u3040-\u30ff\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\uac00-\ud7af]")

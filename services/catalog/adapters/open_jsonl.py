@@ -6,6 +6,7 @@ a title without one belongs to the sample's own studio.
 """
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -46,6 +47,9 @@ SAMPLE_STUDIO_ID = "studio:open-catalog"
 NETFLIX_TOP10_SOURCE = "Netflix Top 10"
 SITE_SOURCE = "official site"
 
+ID_CHARACTERS_MAX = 128
+
+_NOT_IN_IDS = re.compile(r"[^A-Za-z0-9:_.-]")
 _LANGUAGES = {
     "English": "en", "Japanese": "ja", "Dutch": "nl", "Spanish": "es", "Korean": "ko", "German": "de",
     "Portuguese": "pt", "French": "fr", "Danish": "da", "Welsh": "cy", "Hebrew": "he", "Swedish": "sv",
@@ -67,7 +71,7 @@ def title_of(row: Mapping[str, Any]) -> Title:
         raise RowUnreadable("kind is movie or tv")
     networks = texts([part.strip() for part in text(row.get("network")).split(",")])
     return Title(
-        id=text(row["id"]),
+        id=id_of(text(row["id"])),
         media_type=MediaType(row["kind"]),
         title=text(row["title"]),
         original_title=text(row.get("original_title")),
@@ -83,7 +87,7 @@ def title_of(row: Mapping[str, Any]) -> Title:
         characters=texts(row.get("characters")),
         belongs_to_collection=_collection(row.get("franchise")),
         images=Images(posters=_posters(row.get("poster"))),
-        external_ids=_ids(row.get("ids")),
+        external_ids=_ids(row.get("ids"), text(row["id"])),
         official_accounts=tuple(_accounts(row.get("social"))),
         hashtags=_hashtags(row),
         popularity=_popularity(row),
@@ -96,6 +100,11 @@ def title_of(row: Mapping[str, Any]) -> Title:
         watch_offers=_offers(row),
         attributions=_attributions(row),
     )
+
+
+def id_of(name: str) -> str:
+    """A source's id in the letters ours have: others become _ and their UTF-8 in hexadecimal digits."""
+    return _NOT_IN_IDS.sub(lambda found: f"_{found.group().encode().hex()}", name)[:ID_CHARACTERS_MAX]
 
 
 def _language(value: Any) -> str:
@@ -149,8 +158,11 @@ def _posters(path: Any) -> tuple[Image, ...]:
     return (Image(file_path=found),) if found else ()
 
 
-def _ids(ids: Any) -> ExternalIds:
-    given = {name: text(value, 300) for name, value in ids.items()} if isinstance(ids, dict) else {}
+def _ids(ids: Any, source_id: str) -> ExternalIds:
+    """An id that could not be kept as it was stays known as source_id."""
+    given = {text(name): text(value, 300) for name, value in ids.items()} if isinstance(ids, dict) else {}
+    if id_of(source_id) != source_id:
+        given["source_id"] = source_id
     ours: dict[str, Any] = {_OUR_IDS[name]: value for name, value in given.items() if name in _OUR_IDS and value}
     others = tuple(
         OtherId(registry=name, value=value) for name, value in sorted(given.items()) if name not in _OUR_IDS and value

@@ -41,9 +41,12 @@ def start_gram(query: Query) -> int:
 
 
 def word_grams(query: Query) -> U32:
-    """The grams a name with the query's words has, but for those across the words' borders."""
-    codes = _codes(f" {query.text}")
-    found = [grams for grams, _ in _inner_grams(codes)]
+    """The grams every name with the query's words has, in whatever order; a part of an unspaced word will do."""
+    found = [
+        grams
+        for word in query.words
+        for grams, _ in _inner_grams(_codes(word if ord(word[0]) >= UNSPACED_FROM else f" {word}"))
+    ]
     return np.unique(np.concatenate(found)) if found else np.zeros(0, np.uint32)
 
 

@@ -109,10 +109,14 @@ def _beginning_typos(text: str, name: str, most: int) -> int:
 
 
 def _word_typos(query: Query, words: list[str], most: int) -> int:
+    """Each word of the query against the words of the name, the last one perhaps unfinished."""
     total = 0
-    for word in query.words:
+    *whole, last = query.words
+    beginnings = [*words, *(word[: len(last)] for word in words)]
+    for word, others in [*((word, words) for word in whole), (last, beginnings)]:
         allowed = min(typo_count_max(word), most - total)
-        total += min((OSA.distance(word, other, score_cutoff=allowed) for other in words), default=most + 1)
-        if total > most:
+        fewest = min(OSA.distance(word, other, score_cutoff=allowed) for other in others)
+        if fewest > allowed:
             return most + 1
+        total += fewest
     return total

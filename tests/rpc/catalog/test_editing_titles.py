@@ -131,9 +131,7 @@ async def test_a_title_cannot_be_deleted_by_an_update_nor_created_deleted(catalo
 
 
 async def test_undelete_brings_back_the_state_before(catalog) -> None:
-    await catalog.stub.CreateTitle(
-        pb.CreateTitleRequest(title=a_title(id="movie:1", state=pb.TITLE_STATE_WITHDRAWN))
-    )
+    await catalog.stub.CreateTitle(pb.CreateTitleRequest(title=a_title(id="movie:1", state=pb.TITLE_STATE_WITHDRAWN)))
     deleted = await catalog.stub.DeleteTitle(pb.DeleteTitleRequest(id="movie:1"))
     assert deleted.state == pb.TITLE_STATE_DELETED
     error = await refusal(catalog.stub.UpdateTitle(pb.UpdateTitleRequest(title=pb.Title(id="movie:1", year=1))))
