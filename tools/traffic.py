@@ -1,0 +1,175 @@
+"""Sends generated traffic to metrics: history at once, then a live trickle. `python -m tools.traffic --help`."""
+
+import argparse
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from datetime import UTC, datetime
+
+import grpc.aio
+import numpy as np
+
+from protos.catalog.v1 import catalog_pb2, catalog_pb2_grpc
+from protos.metrics.v1 import metrics_pb2 as pb
+from protos.metrics.v1 import metrics_pb2_grpc
+from services.metrics import traffic
+from services.metrics.domain import I64, Bools, EventType
+from services.metrics.traffic import HASHTAGS, REGIONS, Batch, Plan
+
+NEEDS_VIDEO = [
+    EventType.ANCHOR_IMPRESSION, EventType.ANCHOR_CLICK, EventType.VIDEO_VIEW, EventType.VIDEO_LIKE,
+    EventType.VIDEO_SHARE,
+]  # fmt: skip
+NEEDS_CAMPAIGN = [EventType.CAMPAIGN_VIEW, EventType.CAMPAIGN_JOIN, EventType.REWARD_GRANT, EventType.CONVERSION]
+NEEDS_OFFER = [EventType.OFFER_IMPRESSION, EventType.OFFER_CLICK, EventType.TICKET_CLICK]
+VIDEOS_MAX = 1 << 20  # of a title, in a pair's number
+PAGE = 200
+LIVE_TICK_S = 1.0
+
+
+class Strings:
+    """The distinct strings of a batch, and codes for columns of them."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str, int] = {"": 0}
+
+    def codes(self, numbers: I64, text: Callable[[int], str], where: Bools | None = None) -> list[int]:
+        """Each number as the code of its text; each distinct number is put in words once."""
+        distinct, place = np.unique(numbers, return_inverse=True)
+        known = [self._codes.setdefault(name, len(self._codes)) for name in map(text, distinct.tolist())]
+        found = np.array(known, np.int64)[place]
+        return (found if where is None else np.where(where, found, 0)).tolist()
+
+    def all(self) -> list[str]:
+        return list(self._codes)
+
+
+def columns(batch: Batch, title_ids: Sequence[str]) -> pb.EventColumns:
+    """A batch as the wire has it."""
+    strings = Strings()
+    pair = batch.titles * VIDEOS_MAX + batch.videos
+    with_video = np.isin(batch.types, NEEDS_VIDEO)
+    tags = np.where(batch.tags < len(HASHTAGS), batch.tags, len(HASHTAGS))
+    return pb.EventColumns(
+        ids=batch.ids,
+        types=batch.types.tolist(),
+        times_ms=batch.times_ms.tolist(),
+        title_ids=strings.codes(batch.titles, lambda title: title_ids[title]),
+        video_ids=strings.codes(
+            pair, lambda both: traffic.video_id(title_ids[both // VIDEOS_MAX], both % VIDEOS_MAX), with_video
+        ),
+        creator_ids=strings.codes(
+            pair, lambda both: traffic.creator_of(both // VIDEOS_MAX, both % VIDEOS_MAX), with_video
+        ),
+        campaign_ids=strings.codes(batch.titles, "campaign.{}".format, np.isin(batch.types, NEEDS_CAMPAIGN)),
+        offer_ids=strings.codes(batch.titles, "offer.{}".format, np.isin(batch.types, NEEDS_OFFER)),
+        viewer_regions=strings.codes(batch.regions, lambda region: REGIONS[region][0]),
+        hashtag_lists=strings.codes(tags, lambda tag: (*HASHTAGS, "")[tag], with_video),
+        viewer_id_hashes=[f"{viewer:016x}" for viewer in batch.viewers.tolist()],
+        sources=np.where(batch.videos % traffic.OFFICIAL_EVERY == 0, 2, 1).tolist(),
+        agent_kinds=batch.agents.tolist(),
+        campaign_arms=batch.arms.tolist(),
+        devices=(batch.viewers % 4 + 1).tolist(),
+        strings=strings.all(),
+    )
+
+
+async def title_ids_of(catalog_address: str, count: int) -> tuple[str, ...]:
+    """The first titles catalog lists."""
+    found: list[str] = []
+    async with grpc.aio.insecure_channel(catalog_address) as channel:
+        stub = catalog_pb2_grpc.CatalogServiceStub(channel)
+        token = ""
+        while len(found) < count:
+            request = catalog_pb2.ListTitlesRequest(page_size=min(PAGE, count), page_token=token)
+            page = await stub.ListTitles(request, timeout=10)
+            found += [title.id for title in page.titles]
+            token = page.next_page_token
+            if not token:
+                break
+    return tuple(found[:count])
+
+
+def plan_of(title_ids: tuple[str, ...], *, days: int, events: int, seed: int, end: datetime | None = None) -> Plan:
+    """The last days up to now, with a release and a spike of each kind among the first titles."""
+    end_minute = int((end or datetime.now(UTC)).timestamp() // 60)
+    start = end_minute - days * 1440
+    spikes = traffic.planted(len(title_ids), start, days * 24, events, seed)
+    releases = {number: start + days * 1440 * (number + 2) // 8 for number in range(min(4, len(title_ids)))}
+    return Plan(
+        title_ids=title_ids, start_minute=start, hours=days * 24, events=events, seed=seed, spikes=spikes, releases=releases
+    )
+
+
+async def send_history(stub: "metrics_pb2_grpc.MetricsServiceAsyncStub", plan: Plan) -> pb.ImportEventsResponse:
+    """Imports the plan's events; sending them again changes nothing within a day."""
+
+    async def pieces() -> AsyncIterator[pb.ImportEventsRequest]:
+        for number, batch in enumerate(traffic.batches(plan)):
+            yield pb.ImportEventsRequest(columns=columns(batch, plan.title_ids), request_id=f"traffic-{number}")
+
+    return await stub.ImportEvents(pieces())
+
+
+async def send_live(
+    stub: "metrics_pb2_grpc.MetricsServiceAsyncStub", title_ids: tuple[str, ...], *, rate: float, seed: int, for_s: float
+) -> int:
+    """Sends events of the present at a rate until the time is over; how many were accepted."""
+    accepted, ends = 0, time.monotonic() + for_s
+    for tick in itertools.count():
+        now = int(time.time() * 1000)
+        plan = Plan(
+            title_ids=title_ids, start_minute=now // 60_000, hours=1, events=max(int(rate * LIVE_TICK_S), 1),
+            seed=seed * 1_000_003 + now % 1_000_000_007 + tick,
+        )  # fmt: skip
+        for batch in _of_now(plan, now):
+            request = pb.RecordEventsRequest(columns=columns(batch, title_ids))
+            accepted += (await stub.RecordEvents(request, timeout=10)).accepted_count
+        if time.monotonic() >= ends:
+            return accepted
+        await asyncio.sleep(LIVE_TICK_S)
+    return accepted
+
+
+def _of_now(plan: Plan, now_ms: int) -> Iterator[Batch]:
+    for batch in traffic.batches(plan):
+        batch.times_ms[:] = now_ms - batch.received_ms % int(LIVE_TICK_S * 1000)
+        yield batch
+
+
+async def main(arguments: argparse.Namespace) -> None:
+    titles = str(arguments.titles)
+    if titles.isdigit():
+        title_ids = await title_ids_of(arguments.catalog, int(titles))
+    else:
+        title_ids = tuple(titles.split(","))
+    if not title_ids:
+        msg = "no titles: import some into catalog first, or name them with --titles a,b"
+        raise SystemExit(msg)
+    async with grpc.aio.insecure_channel(arguments.address) as channel:
+        stub = metrics_pb2_grpc.MetricsServiceStub(channel)
+        if arguments.days:
+            plan = plan_of(title_ids, days=arguments.days, events=arguments.events, seed=arguments.seed)
+            done = await send_history(stub, plan)
+            print(f"{done.accepted_count} events accepted, {done.duplicate_count} known, {done.rejected_count} rejected")
+        if arguments.live:
+            sent = await send_live(stub, title_ids, rate=arguments.live, seed=arguments.seed, for_s=arguments.live_s)
+            print(f"{sent} live events accepted")
+
+
+def parser() -> argparse.ArgumentParser:
+    found = argparse.ArgumentParser(prog="python -m tools.traffic", description=__doc__)
+    found.add_argument("--address", default="127.0.0.1:8085", help="where metrics answers")
+    found.add_argument("--catalog", default="127.0.0.1:8082", help="where catalog answers, for --titles N")
+    found.add_argument("--titles", default="100", help="how many of catalog's titles, or ids with commas between")
+    found.add_argument("--days", type=int, default=90, help="days of history; 0: none")
+    found.add_argument("--events", type=int, default=300_000, help="events of history")
+    found.add_argument("--seed", type=int, default=1, help="the same seed, the same events")
+    found.add_argument("--live", type=float, default=0, help="events a second from now on")
+    found.add_argument("--live-s", type=float, default=1e9, help="seconds of live events")
+    return found
+
+
+if __name__ == "__main__":
+    asyncio.run(main(parser().parse_args()))
