@@ -48,6 +48,7 @@ class LiveIndex:
 
     clock: Clock
     engine_of: EngineOf
+    text_class: type[TextIndex] = TextIndex
     visual: VisualEngine = field(default_factory=VisualEngine)
     cards: dict[str, TitleCard] = field(default_factory=dict)
     references: dict[str, frozenset[str]] = field(default_factory=dict)  # ids held, by title
@@ -140,14 +141,14 @@ def save(names: Names, cards: dict[str, TitleCard], folder: Path) -> None:
             old.unlink(missing_ok=True)
 
 
-def load(folder: Path) -> tuple[TextIndex, dict[str, TitleCard], int] | None:
+def load(folder: Path, text_class: type[TextIndex]) -> tuple[TextIndex, dict[str, TitleCard], int] | None:
     """The saved index, or None when there is none that this code can read."""
     try:
         saved = json.loads((folder / CARDS_FILE).read_text("utf-8"))
         if saved["format"] != FORMAT:
             return None
         revision = int(saved["revision"])
-        text = TextIndex.load(folder / f"{revision}.{NAMES_FILE}")
+        text = text_class.load(folder / f"{revision}.{NAMES_FILE}")
         cards = {
             title_id: TitleCard(name, TitleState(state), media_type, studio_id, embargo_lift_s)
             for title_id, (name, state, media_type, studio_id, embargo_lift_s) in saved["cards"].items()

@@ -50,7 +50,7 @@ class Policy:
     version: str
     approve_threshold: float = 0.9
     review_threshold: float = 0.5
-    drop_threshold: float = 0.05
+    drop_threshold: float = 0.2
     leave_ratio: float = 0.9
     follower_count_min: int = 1_000
     view_count_min: int = 1_000

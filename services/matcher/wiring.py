@@ -24,6 +24,7 @@ from services.matcher.service.reviews import Reviews
 from services.matcher.service.shelf import Shelf
 from services.matcher.service.sight import Pictures
 from services.matcher.service.stats import VideoStats
+from services.matcher.text.index import TextIndex
 from services.matcher.titles import CatalogFeed
 from services.matcher.touched import TouchIndex
 from services.matcher.visual.worker import FrameWorker
@@ -37,6 +38,7 @@ class Outside:
     feed: CatalogFeed
     worker: FrameWorker
     engine_of: EngineOf
+    text_class: type[TextIndex] = TextIndex
     decode_video: DecodeVideo
     clock: Clock
     new_id: NewId
@@ -71,7 +73,7 @@ async def wire(outside: Outside) -> Wired:
     shelf = Shelf.of(outside.database)
     await shelf.ensure_indexes()
     touch_index = TouchIndex()
-    index = LiveIndex(clock, outside.engine_of)
+    index = LiveIndex(clock, outside.engine_of, outside.text_class)
     regime = RegimeFollower(shelf.state, shelf.versions, index, clock=clock, telemetry=outside.telemetry)
     await regime.begin()
     sight = Pictures(index, outside.worker)

@@ -15,7 +15,6 @@ from services.matcher.domain import Cause
 from services.matcher.index import LiveIndex
 from services.matcher.service.rematches import Rematching
 from services.matcher.store.state import State
-from services.matcher.text.index import TextIndex
 from services.matcher.text.titles import TitleNames
 from services.matcher.titles import CatalogChange, CatalogFeed
 
@@ -62,7 +61,7 @@ class CatalogFollower:
 
     async def restore(self) -> bool:
         """Loads the saved index, if there is one; seconds instead of half a minute."""
-        found = await asyncio.to_thread(indexes.load, self._folder)
+        found = await asyncio.to_thread(indexes.load, self._folder, self._index.text_class)
         if found is None:
             return False
         text, cards, revision = found
@@ -92,7 +91,7 @@ class CatalogFollower:
     async def first_load(self) -> None:
         """Builds the index from an export; names stream into the builder, so that memory stays flat."""
         stream = NameStream()
-        build = asyncio.create_task(asyncio.to_thread(TextIndex.build, stream))
+        build = asyncio.create_task(asyncio.to_thread(self._index.text_class.build, stream))
         revision = 0
         try:
             async for titles, at in self._feed.export():

@@ -128,14 +128,18 @@ class Rematching:
         await self._remembered.wait()
         while True:
             self._wake.clear()
-            for name in await self._state.cursors(SWEEP):
-                await self._sweep(name)
-            for rematch in await self._rematches.running():
-                await self._carry_out(rematch)
+            await self.run_pending()
             try:
                 await asyncio.wait_for(self._wake.wait(), LOOK_EVERY_S)
             except TimeoutError:
                 continue
+
+    async def run_pending(self) -> None:
+        """Carries out what is to be done now."""
+        for name in await self._state.cursors(SWEEP):
+            await self._sweep(name)
+        for rematch in await self._rematches.running():
+            await self._carry_out(rematch)
 
     async def touch(self, titles: Iterable[CatalogTitle]) -> int:
         """Matches again the videos that the names of these titles can touch, and those they hold."""
