@@ -93,21 +93,25 @@ class ClaimDesk:
         begun: dict[str, Claim] = {}
         for claim in claims:
             found = known.get(claim.grant_id)
-            if found is not None and not self._is_out_of_line(found):
-                outcomes[claim] = _repeated(claim, found)
-                continue
             twin = begun.setdefault(claim.grant_id, claim)
-            if twin is not claim:
-                outcomes[claim] = RequestIdReused()
-                continue
             try:
-                tries[claim] = self._begun(claim, facts, found)
+                if twin is not claim:
+                    raise RequestIdReused
+                if found is not None and await self._is_final(facts, found):
+                    outcomes[claim] = _repeated(claim, found)
+                    continue
+                draft = admitted(claim, facts)
+                tries[claim] = Try(draft=draft, terms=facts.terms[facts.enrolments[claim.creator_id].revision])
             except SpotlightError as refusal:
                 outcomes[claim] = refusal
         if tries:
             await self._serve(tries, facts)
-            outcomes |= await self._outcomes(tries)
+            outcomes |= await self._outcomes(tries, facts)
         return outcomes
+
+    async def _is_final(self, facts: Facts, found: Grant) -> bool:
+        """Whether a claim made before is answered by its grant; one that waits without a place may be forgotten now."""
+        return facts.campaign is None or await self._stockroom.stands(facts.campaign, found)
 
     async def _read(self, claims: Sequence[Claim]) -> tuple[Facts, dict[str, Grant]]:
         """What the batch is decided from, read at once."""
@@ -134,56 +138,32 @@ class ClaimDesk:
         )
         return facts, known
 
-    def _begun(self, claim: Claim, facts: Facts, found: Grant | None) -> Try:
-        if found is not None and found.body_hash != claim.body_hash:
-            raise RequestIdReused
-        draft = admitted(claim, facts)
-        return Try(draft=draft, terms=facts.terms[facts.enrolments[claim.creator_id].revision])
-
     async def _serve(self, tries: dict[Claim, Try], facts: Facts) -> None:
         """Units for those for whom there are some, places in the line for the others."""
         campaign, reward = reward_of(facts, next(iter(tries)))
         shelf = await self._stockroom.shelf(campaign, reward)
-        waiting_ids = await self._stores.lines.ids(shelf.reward_key) if reward.waitlist_max else ()
         held = list(tries.values())
-        if not waiting_ids:
+        if not reward.waitlist_max or not await self._stockroom.line.ids(shelf.reward_key):
             await self._stockroom.take(shelf, held, facts.now)
         if reward.waitlist_max:
-            late = [each for each in held if each.outcome is None or isinstance(each.outcome, SoldOut)]
-            late = [each for each in late if not each.is_repeat]
-            for each in late:
-                each.outcome, each.unit, each.campaign_unit = None, 0, 0
-            if late:
-                await self._stand_in_line(shelf, late, facts.now)
+            late = [each for each in held if each.is_open or isinstance(each.outcome, SoldOut)]
+            await self._stand_in_line(shelf, late, facts.now)
         await self._look_again(shelf, held, facts.now)
 
     async def _stand_in_line(self, shelf: Shelf, tries: Sequence[Try], now: datetime) -> None:
-        """First written down, then placed: a claim is acknowledged only when it has both."""
-        lines, length_max = self._stores.lines, shelf.reward.waitlist_max
+        """Places in the line for those who found no unit; then whoever is first gets what was given back."""
+        if not tries:
+            return
+        for each in tries:
+            each.outcome = None
         await self._stockroom.wait(shelf, tries, now)
-        # A repeat was written down by an earlier try and may lack its place.
-        placed = [each for each in tries if isinstance(each.outcome, Grant) or each.is_repeat]
-        ids = [each.draft.id for each in placed]
-        if not ids:
-            return
-        await lines.readmit(shelf.reward_key, [each.draft.id for each in placed if not each.is_repeat])
-        if not await lines.join(shelf.reward_key, ids, length_max):
-            standing = set(await lines.ids(shelf.reward_key))
-            for each in placed:
-                if each.draft.id not in standing and not await lines.join(
-                    shelf.reward_key, [each.draft.id], length_max
-                ):
-                    await self._refuse(shelf, each)
+        written = [each for each in tries if isinstance(each.outcome, Grant)]
+        ids = [each.draft.id for each in written]
+        placed = await self._stockroom.line.stand(shelf.reward_key, ids, shelf.reward.waitlist_max) if ids else set()
+        for each in written:
+            if each.draft.id not in placed:
+                each.outcome = WaitlistFull(metadata={"reward_id": shelf.reward.id})
         await self._stockroom.promote(shelf, self._now)
-
-    async def _refuse(self, shelf: Shelf, each: Try) -> None:
-        """The line is full: the claim is forgotten, unless it stands in the line by another hand."""
-        if not await self._stores.lines.refuse(shelf.reward_key, each.draft.id):
-            return
-        found = (await self._stores.grants.find_many([each.draft.id])).get(each.draft.id)
-        if found is not None and found.state is GrantState.WAITLISTED:
-            await self._stores.grants.delete(found)
-            each.outcome, each.is_repeat = WaitlistFull(metadata={"reward_id": shelf.reward.id}), False
 
     async def _look_again(self, shelf: Shelf, tries: Sequence[Try], now: datetime) -> None:
         """Two claims from one device at the same moment see each other only once both are written."""
@@ -201,7 +181,7 @@ class ClaimDesk:
     async def _reread(self, ids: Sequence[str]) -> list[Grant]:
         return list((await self._stores.grants.find_many(ids)).values())
 
-    async def _outcomes(self, tries: dict[Claim, Try]) -> dict[Claim, Grant | Exception]:
+    async def _outcomes(self, tries: dict[Claim, Try], facts: Facts) -> dict[Claim, Grant | Exception]:
         """The answers; what may have moved since it was written is read once more."""
         moved = {
             claim.grant_id
@@ -213,7 +193,8 @@ class ClaimDesk:
         for claim, each in tries.items():
             if claim.grant_id in moved:
                 found = again.get(claim.grant_id)
-                outcomes[claim] = WaitlistFull() if found is None else _repeated(claim, found)
+                stands = found is not None and await self._is_final(facts, found)
+                outcomes[claim] = _repeated(claim, found) if found is not None and stands else WaitlistFull()
             else:
                 assert each.outcome is not None, "every try ends in a grant, a refusal, or a repeat"
                 outcomes[claim] = each.outcome
@@ -222,11 +203,6 @@ class ClaimDesk:
     @staticmethod
     def _may_have_moved(grant: Grant) -> bool:
         return grant.state is GrantState.WAITLISTED or bool(grant.device_id_hash or grant.identity_cluster_id)
-
-    @staticmethod
-    def _is_out_of_line(found: Grant) -> bool:
-        """A claim that waits is looked at again: its process may have died before it got its place."""
-        return found.state is GrantState.WAITLISTED
 
 
 def _repeated(claim: Claim, found: Grant) -> Grant | Exception:

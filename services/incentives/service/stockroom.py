@@ -16,6 +16,7 @@ from services.incentives.claims import next_slots
 from services.incentives.domain import Campaign, Reward, Terms
 from services.incentives.errors import CampaignLimitReached, SoldOut
 from services.incentives.participation import Grant, GrantState
+from services.incentives.service.line import Line
 from services.incentives.service.numbers import Numbers, Source
 from services.incentives.store.grants import CAMPAIGN_UNITS, UNITS, KeyTakenError, Taken
 from services.incentives.store.stores import Stores
@@ -77,6 +78,7 @@ class Stockroom:
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
         self._numbers = Numbers(stores)
+        self.line = Line(stores)
         self._promoting: dict[str, asyncio.Lock] = {}
 
     async def shelf(self, campaign: Campaign, reward: Reward) -> Shelf:
@@ -120,6 +122,13 @@ class Stockroom:
                 each.is_repeat = key is Taken.ID
             await self._next_slots(shelf, [each for each, key in zip(ready, taken, strict=True) if key in _SLOTS])
         _give_up(tries)
+
+    async def stands(self, campaign: Campaign, grant: Grant) -> bool:
+        """Whether a grant counts: one that waits counts once it has its place."""
+        if grant.state is not GrantState.WAITLISTED:
+            return True
+        reward = campaign.terms.reward(grant.reward_id)
+        return await self.line.settled(grant, reward.waitlist_max if reward else 0)
 
     async def promote(self, shelf: Shelf, now: Callable[[], datetime]) -> int:
         """Gives free units to those who wait, first come, first served; says how many were given."""
@@ -211,7 +220,11 @@ class Stockroom:
             return
         mine = await self._stores.grants.of_creators(shelf.campaign.id, [each.draft.creator_id for each in late])
         for each in late:
-            own = [grant for grant in mine if grant.creator_id == each.draft.creator_id]
+            own = [
+                grant
+                for grant in mine
+                if grant.creator_id == each.draft.creator_id and await self.stands(shelf.campaign, grant)
+            ]
             if any(grant.id == each.draft.id for grant in own):
                 # The index of the creator's place answered before the one of the request's id.
                 each.is_repeat = True

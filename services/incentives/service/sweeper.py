@@ -93,7 +93,7 @@ class Sweeper:
         standing = await self._stores.lines.ids(grant.reward_key)
         for each in sorted(waiting, key=lambda late: (late.create_time, late.id)):
             if each.id not in standing and each.create_time <= now - UNPLACED:
-                await self._stores.lines.join(grant.reward_key, [each.id], reward.waitlist_max)
+                await self._stockroom.line.settled(each, reward.waitlist_max)
         if waiting or standing:
             await self._stockroom.promote(await self._stockroom.shelf(campaign, reward), self._now)
 

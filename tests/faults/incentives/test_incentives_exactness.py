@@ -1,0 +1,155 @@
+"""Point by point after a storm: exactly as many grants as units, nobody twice, nothing acknowledged lost."""
+
+import asyncio
+import time
+
+import pytest
+
+from chassis.ids import new_id
+from protos.incentives.v1 import incentives_pb2
+from services.incentives.domain import RewardKind
+from tests.faults.incentives.claim_storm import Storm, rage, storm_house
+
+SHORT = {"claims": 300, "clients": 32, "processes": 2, "units": 40, "kills": 3}
+SEEDS = range(20)
+
+
+async def refused_for_the_right_reason(aftermath, held_by, reasons):
+    """Who holds nothing heard that there is nothing left; who holds something heard that."""
+    for creator_id, refusals in aftermath.refusals.items():
+        for each in refusals:
+            wanted = {"ALREADY_CLAIMED"} if creator_id in held_by else reasons
+            assert each.reason in wanted, (creator_id, each.reason)
+
+
+async def check_stock(database, fleet, campaign, storm, aftermath):
+    documents = await database["grants"].find({"holds_unit": True}).to_list(None)
+    held_by = {document["creator_id"]: document for document in documents}
+    assert len(documents) == storm.units, "exactly as many grants as units"
+    assert len(held_by) == storm.units, "nobody twice"
+    assert {document["unit_number"] for document in documents} == set(range(1, storm.units + 1))
+    everything = {document["_id"]: document for document in await database["grants"].find({}).to_list(None)}
+    for grant in aftermath.grants.values():
+        assert everything[grant.id]["creator_id"] == grant.creator_id, "what was acknowledged is there"
+        if grant.unit_number:
+            assert everything[grant.id]["unit_number"] == grant.unit_number
+    ledger = await _last_word(fleet, "ListLedger", incentives_pb2.ListLedgerRequest(campaign_id=campaign.id))
+    assert [(each.balance, each.available_count) for each in ledger.balances] == [(0, 0)]
+    rows = sum(row["stock_delta"] for document in everything.values() for row in document["ledger"])
+    assert rows == -storm.units, "the rows of the grants are what went out of stock"
+    return held_by
+
+
+async def _last_word(fleet, method, request):
+    """An answer from whichever process is up."""
+    for _ in range(100):
+        for index in range(len(fleet.ports)):
+            try:
+                return await getattr(fleet.stub(index), method)(request, timeout=10.0)
+            except Exception as error:  # noqa: BLE001 - a process may still be starting
+                last = error
+        await asyncio.sleep(0.2)
+    raise last
+
+
+def told(storm, aftermath):
+    print(
+        f"\nseed {storm.seed}: {storm.claims} claims in {aftermath.seconds:.1f} s, {aftermath.killed} kills, "
+        f"retries {dict(aftermath.retries)}, executed then lost {aftermath.executed_then_lost}, "
+        f"second asks {dict(aftermath.extra)}"
+    )
+
+
+async def units_are_exact(mongo_url, folder, storm):
+    async with storm_house(mongo_url, f"storm_{new_id().lower()}", folder, storm) as (database, fleet, campaign):
+        aftermath = await rage(fleet, campaign, storm)
+        told(storm, aftermath)
+        held_by = await check_stock(database, fleet, campaign, storm, aftermath)
+        await refused_for_the_right_reason(aftermath, held_by, {"SOLD_OUT"})
+        assert aftermath.killed == storm.kills
+
+
+async def codes_are_exact(mongo_url, folder, storm):
+    async with storm_house(mongo_url, f"storm_{new_id().lower()}", folder, storm) as (database, fleet, campaign):
+        codes = [f"CODE-{storm.seed}-{number:04d}" for number in range(storm.units)]
+        request = incentives_pb2.ImportRewardCodesRequest(
+            campaign_id=campaign.id, reward_id="prize", codes=codes, request_id="import"
+        )
+        assert (await _last_word(fleet, "ImportRewardCodes", request)).total_count == storm.units
+        aftermath = await rage(fleet, campaign, storm)
+        told(storm, aftermath)
+        held_by = await check_stock(database, fleet, campaign, storm, aftermath)
+        await refused_for_the_right_reason(aftermath, held_by, {"SOLD_OUT"})
+        shown = [grant.code for grant in aftermath.grants.values()]
+        assert len(shown) == storm.units
+        assert sorted(shown) == sorted(codes), "each code was given once"
+
+
+async def waitlists_are_exact(mongo_url, folder, storm):
+    async with storm_house(mongo_url, f"storm_{new_id().lower()}", folder, storm) as (database, fleet, campaign):
+        aftermath = await rage(fleet, campaign, storm)
+        told(storm, aftermath)
+        held_by = await check_stock(database, fleet, campaign, storm, aftermath)
+        line = (await database["lines"].find_one({"_id": f"{campaign.id}/prize"}))["grant_ids"]
+        waiting = await database["grants"].find({"state": "waitlisted"}).to_list(None)
+        assert len(line) == len(set(line)) == storm.waitlist_max, "the line is as long as it may be"
+        assert {document["_id"] for document in waiting} == set(line), "who waits stands in the line"
+        in_line = held_by | {document["creator_id"]: document for document in waiting}
+        await refused_for_the_right_reason(aftermath, in_line, {"WAITLIST_FULL"})
+        given_back = sorted(document["_id"] for document in held_by.values())[: storm.units // 4]
+        for grant_id in given_back:
+            request = incentives_pb2.RevokeGrantRequest(
+                grant_id=grant_id, reason="storm", request_id=f"revoke-{grant_id}", actor="test"
+            )
+            await _last_word(fleet, "RevokeGrant", request)
+        await promoted_in_order(database, campaign, line, len(given_back))
+        assert await database["grants"].count_documents({"holds_unit": True}) == storm.units
+
+
+async def promoted_in_order(database, campaign, line, count):
+    """The first in line, and only they, hold what was given back."""
+    ends = time.monotonic() + 30
+    while time.monotonic() < ends:
+        left = (await database["lines"].find_one({"_id": f"{campaign.id}/prize"}))["grant_ids"]
+        if left == line[count:]:
+            break
+        await asyncio.sleep(0.2)
+    assert left == line[count:]
+    promoted = await database["grants"].find({"_id": {"$in": line[:count]}}).to_list(None)
+    assert {document["state"] for document in promoted} == {"fulfilled"}
+
+
+@pytest.mark.timeout(240)
+async def test_units_are_exact_under_kills_and_lost_answers(mongo_url, tmp_path):
+    await units_are_exact(mongo_url, tmp_path, Storm(seed=1, **SHORT))
+
+
+@pytest.mark.timeout(240)
+async def test_codes_are_exact_under_kills_and_lost_answers(mongo_url, tmp_path):
+    await codes_are_exact(mongo_url, tmp_path, Storm(seed=2, kind=RewardKind.TICKET, **SHORT))
+
+
+@pytest.mark.timeout(240)
+async def test_waitlists_are_exact_under_kills_and_lost_answers(mongo_url, tmp_path):
+    await waitlists_are_exact(mongo_url, tmp_path, Storm(seed=3, waitlist_max=50, **SHORT))
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_a_hundred_units_are_exact_in_every_storm(mongo_url, tmp_path, seed):
+    await units_are_exact(mongo_url, tmp_path, Storm(seed=seed))
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_a_hundred_codes_are_exact_in_every_storm(mongo_url, tmp_path, seed):
+    await codes_are_exact(mongo_url, tmp_path, Storm(seed=seed, kind=RewardKind.TICKET))
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_a_waitlist_is_exact_in_every_storm(mongo_url, tmp_path, seed):
+    await waitlists_are_exact(mongo_url, tmp_path, Storm(seed=seed, waitlist_max=150))
