@@ -16,6 +16,7 @@ from services.matcher.visual.signals import (
     VisualMatch,
     refused,
 )
+from services.matcher.visual.verify import Pictures, verified
 from services.matcher.visual.vote import FrameHit, vote
 
 NEIGHBOURS = 12  # enough rows to see that a frame looks like many titles
@@ -50,8 +51,9 @@ class VisualIndexInfo:
 class VisualEngine:
     """All titles' reference banks, searchable; changed in place, safe to use from several threads."""
 
-    def __init__(self, calibration: Calibration = DEFAULT_CALIBRATION) -> None:
+    def __init__(self, calibration: Calibration = DEFAULT_CALIBRATION, *, pictures: Pictures | None = None) -> None:
         self._calibration = calibration
+        self._pictures = pictures
         self._lock = threading.Lock()
         self._bank = Bank()
 
@@ -62,9 +64,13 @@ class VisualEngine:
         *,
         disabled_titles: Iterable[str] = (),
         calibration: Calibration = DEFAULT_CALIBRATION,
+        pictures: Pictures | None = None,
     ) -> Self:
-        """An engine that holds these references, with the banks of `disabled_titles` switched off."""
-        engine = cls(calibration)
+        """An engine that holds these references, with the banks of `disabled_titles` switched off.
+
+        With `pictures` (a reference's grey pixels by id) borderline likenesses are checked geometrically.
+        """
+        engine = cls(calibration, pictures=pictures)
         engine.update(added=references, bank_states=dict.fromkeys(disabled_titles, False))
         return engine
 
@@ -102,7 +108,10 @@ class VisualEngine:
             hits = [
                 hit for frame, shot in zip(ordered, shots_of(ordered), strict=True) for hit in self._hits(frame, shot)
             ]
-        return vote(hits, self._calibration)
+        matches = vote(hits, self._calibration)
+        if self._pictures is None:
+            return matches
+        return verified(matches, ordered, self._pictures, self._calibration)
 
     def info(self) -> VisualIndexInfo:
         with self._lock:

@@ -13,6 +13,7 @@ from services.matcher.visual.generic import generic_pictures
 from services.matcher.visual.layout import Box, Window, small_grey, windows_of
 from services.matcher.visual.quality import is_flat
 from services.matcher.visual.signals import Fingerprint, Frame, ReferenceKind, Region
+from services.matcher.visual.verify import GREY_PX
 from services.matcher.visual.videos import Moment
 
 PDQ_SIDE_PX = 256  # PDQ itself works on 64 x 64; larger only costs time
@@ -61,7 +62,7 @@ class Fingerprinter:
                 fingerprints=tuple(
                     one for cut, some in zip(cuts, prints, strict=True) if cut.place == place for one in some
                 ),
-                picture=small_grey(moment.picture),
+                picture=small_grey(moment.picture, GREY_PX),
             )
             for place, moment in enumerate(moments)
         )

@@ -98,4 +98,4 @@ def _checked_output(output: NDArray[np.float32]) -> int:
 
 def _first_axis(dim: int) -> NDArray[np.float32]:
     """For the vector no picture should give (all zeros): a direction of its own rather than a NaN."""
-    return np.eye(1, dim, dtype=np.float32)[0]
+    return np.asarray(np.eye(1, dim)[0], np.float32)

@@ -165,7 +165,7 @@ class EmbeddingIndex:
 def quantise(vectors: Vector) -> NDArray[np.int8]:
     """Each vector stretched to the whole int8 range: cosine does not mind, and precision is 8 times better."""
     peaks = np.abs(vectors).max(axis=-1, keepdims=True)
-    return np.rint(vectors * (127.0 / np.maximum(peaks, 1e-12))).astype(np.int8)
+    return np.asarray(np.rint(vectors * (127.0 / np.maximum(peaks, 1e-12))), np.int8)
 
 
 def stacked(embeddings: Iterable[Embedding]) -> NDArray[np.int8]:

@@ -94,9 +94,9 @@ def windows_of(pictures: Sequence[Picture]) -> tuple[Window, ...]:
     return tuple(windows[:WINDOWS_MAX])
 
 
-def small_grey(picture: Picture) -> Picture:
+def small_grey(picture: Picture, side_px: int = SIDE_PX) -> Picture:
     grey = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    scale = SIDE_PX / max(grey.shape)
+    scale = side_px / max(grey.shape)
     size = (max(2, round(grey.shape[1] * scale)), max(2, round(grey.shape[0] * scale)))
     return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
 
@@ -164,7 +164,7 @@ def _row_edges(greys: Sequence[Picture]) -> Edges:
     for grey in greys:
         step = np.abs(grey[2:].astype(np.int16) - grey[:-2])
         total[1:-1] += step >= EDGE_STEP
-    return total / len(greys)
+    return np.asarray(total / len(greys), np.float32)
 
 
 def _parts(greys: Sequence[Picture]) -> list[tuple[Region, Box]]:
@@ -288,7 +288,7 @@ def _longest_run(row: NDArray[np.uint8], at: int) -> _Line:
 def _sums(edges: Edges) -> Edges:
     """Running sums along each row, a border counting for the rows beside it too."""
     thick = cv2.dilate(edges, np.ones((3, 1), np.uint8))
-    return np.cumsum(np.pad(thick, ((0, 0), (1, 0))), axis=1)
+    return np.asarray(np.cumsum(np.pad(thick, ((0, 0), (1, 0))), axis=1), np.float32)
 
 
 def _support(sums: Edges, row: int, start: int, end: int) -> float:
