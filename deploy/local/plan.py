@@ -114,7 +114,11 @@ def _service(name: str, folder: Path, port_base: int, urls: Mapping[str, str]) -
     settings = settings_of(name)
     env = {env_name(settings, key): value for key, value in given.items() if key in settings.model_fields and value}
     for key in secret_fields(settings):
-        env[env_name(settings, key)] = str((folder / "secrets" / secret_name(name, key)).resolve())
+        env[env_name(settings, key)] = str(folder / "secrets" / secret_name(name, key))
+    for key in settings.model_fields:
+        if key.endswith("_key_files"):
+            # A ring of keys, in a form the process knows: a local one makes the first itself.
+            env[env_name(settings, key)] = str(folder / "secrets" / f"{name}.{key.removesuffix('_files')}.ring")
     module = "gateway" if name == "gateway" else f"services.{name}"
     return Process(name=name, command=(sys.executable, "-m", module), ports=ports, env=env)
 
