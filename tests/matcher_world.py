@@ -1,5 +1,6 @@
 """A matcher over a real store and a real channel, with a catalog and an engine that tests turn by hand."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -152,6 +153,8 @@ class ToyCatalog:
 
     async def changes(self, after_revision: int, wait_s: float):
         self._check()
+        if after_revision >= len(self.feed):
+            await asyncio.sleep(min(wait_s, 0.02))
         return self.feed[after_revision:], len(self.feed)
 
     async def titles(self, title_ids: Sequence[str]):

@@ -2,7 +2,7 @@
 
 For each term (a kind of signal, an alias) the decisions on matches that rest on it are Bernoulli trials; the prior
 is what the model said of them, worth PRIOR_WEIGHT trials. The shift is the distance between the posterior's logit and
-the model's, at most SHIFT_MAX. One reviewer counts for at most REVIEWER_SHARE_MAX of a term's weight, so that a bad
+the model's, at most SHIFT_MAX, of one match together at most TOTAL_SHIFT_MAX. One reviewer counts for at most REVIEWER_SHARE_MAX of a term's weight, so that a bad
 one moves the posterior of a term by at most that share.
 """
 
@@ -20,6 +20,7 @@ from services.matcher.text.matches import SignalType
 NONE = "none"
 PRIOR_WEIGHT = 20.0
 SHIFT_MAX = 1.5
+TOTAL_SHIFT_MAX = 2.0  # of one match, whatever its terms say together
 REVIEWER_SHARE_MAX = 0.25
 DECISIONS_MIN = 50
 HELD_OUT_SHARE = 0.2
@@ -89,7 +90,11 @@ def calibrated(calibration: Calibration, candidate: Candidate) -> Candidate:
     ]
     if not found:
         return candidate
-    evidence = (*candidate.evidence, *found)
+    scale = _scale(math.fsum(each.contribution for each in found))
+    evidence = (
+        *candidate.evidence,
+        *(replace(each, contribution=each.contribution * scale) for each in found),
+    )
     return replace(
         candidate,
         evidence=evidence,
@@ -135,7 +140,12 @@ def learn(trials: Sequence[Trial]) -> tuple[Term, ...]:
 
 
 def shifted(logit: float, keys: Iterable[tuple[str, str]], shifts: Mapping[tuple[str, str], float]) -> float:
-    return logit + math.fsum(shifts.get(key, 0.0) for key in keys)
+    total = math.fsum(shifts.get(key, 0.0) for key in keys)
+    return logit + total * _scale(total)
+
+
+def _scale(total: float) -> float:
+    return min(1.0, TOTAL_SHIFT_MAX / abs(total)) if total else 1.0
 
 
 def split(decisions: Iterable[Decision]) -> tuple[list[Decision], list[Decision]]:

@@ -101,12 +101,15 @@ class Oversight:
         """Background: clocks that ran out, histograms, gauges."""
         rounds = 0
         while True:
-            await self.run_clocks()
-            await self._shelf.state.count_probabilities(self._clock.now(), self._matching.take_counts())
+            await self.upkeep()
             if rounds % DRIFT_EVERY == 0:
                 await self._watch_drift()
             rounds += 1
             await asyncio.sleep(UPKEEP_EVERY_S)
+
+    async def upkeep(self) -> None:
+        await self.run_clocks()
+        await self._shelf.state.count_probabilities(self._clock.now(), self._matching.take_counts())
 
     async def run_clocks(self) -> None:
         """Closes overdue tasks as rejected, and grants overdue appeals."""

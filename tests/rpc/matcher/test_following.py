@@ -1,0 +1,192 @@
+"""Following the catalog, and matching stored videos again."""
+
+import asyncio
+
+import grpc
+import pytest
+
+from chassis.errors import Unavailable
+from protos.matcher.v1 import matcher_pb2 as pb
+from services.matcher.service.matching import Matching
+from services.matcher.titles import ReferenceBank
+from services.matcher.visual.signals import Fingerprint, Reference, ReferenceKind
+from tests.matcher_world import a_title, a_video, a_world, reason_of
+
+
+async def test_a_new_title_touches_only_the_videos_that_may_name_it(world, monkeypatch):
+    for number in range(30):
+        await world.match(a_video(f"v{number}", f"video number {number} about nothing"))
+    await world.match(a_video("hit", "have you seen tenet yet"))
+    looked = []
+    whole = Matching.match_again
+
+    async def counted(self, videos, cause):
+        looked.extend(video.id for video in videos)
+        return await whole(self, videos, cause)
+
+    monkeypatch.setattr(Matching, "match_again", counted)
+    await world.follow(a_title("tenet", "Tenet"))
+    assert set(looked) == {"hit"}
+    assert await world.anchors("hit") == {"hit": "tenet"}
+
+
+async def test_a_renamed_title_loses_the_videos_of_its_old_name(world):
+    await world.match(a_video("v1", "Dune"), a_video("v2", "Arrakis"))
+    await world.follow(a_title("dune", "Arrakis"))
+    assert await world.anchors("v1", "v2") == {"v2": "dune"}
+
+
+async def test_a_rematch_of_the_whole_corpus_looks_at_every_video_once(world):
+    for number in range(5):
+        await world.match(*[a_video(f"v{number}-{k}", "Dune") for k in range(3)])
+    run = await world.matcher.RematchTitle(
+        pb.RematchTitleRequest(title_id="dune", whole_corpus=True, request_id="r1", actor="ops")
+    )
+    assert run.state == pb.REMATCH_STATE_RUNNING
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await world.matcher.RematchTitle(pb.RematchTitleRequest(title_id="dune"))
+    assert reason_of(raised.value) == "REMATCH_RUNNING"
+    await world.wired.rematching.run_pending()
+    done = await world.matcher.GetRematchRun(pb.GetRematchRunRequest(run_id=run.id))
+    assert (done.state, done.video_count, done.changed_count) == (pb.REMATCH_STATE_DONE, 15, 0)
+    again = await world.matcher.RematchTitle(
+        pb.RematchTitleRequest(title_id="dune", whole_corpus=True, request_id="r1", actor="ops")
+    )
+    assert again.id == run.id
+
+
+async def test_a_rematch_goes_on_where_it_failed(world, monkeypatch):
+    for number in range(6):
+        await world.match(a_video(f"v{number}", "Dune"))
+    run = await world.matcher.RematchTitle(pb.RematchTitleRequest(title_id="dune"))
+    whole, calls = Matching.match_again, []
+
+    async def failing(self, videos, cause):
+        calls.append(videos[0].id)
+        if len(calls) == 3:
+            raise Unavailable
+        return await whole(self, videos, cause)
+
+    monkeypatch.setattr(Matching, "match_again", failing)
+    await world.wired.rematching.run_pending()
+    failed = await world.matcher.GetRematchRun(pb.GetRematchRunRequest(run_id=run.id))
+    assert (failed.state, failed.video_count) == (pb.REMATCH_STATE_FAILED, 2)
+    await world.matcher.RematchTitle(pb.RematchTitleRequest(title_id="dune"))
+    await world.wired.rematching.run_pending()
+    done = await world.matcher.GetRematchRun(pb.GetRematchRunRequest(run_id=run.id))
+    assert (done.state, done.video_count) == (pb.REMATCH_STATE_DONE, 6)
+    assert calls == ["v0", "v1", "v2", "v2", "v3", "v4", "v5"]
+
+
+async def test_an_unknown_rematch_is_not_found(world):
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await world.matcher.GetRematchRun(pb.GetRematchRunRequest(run_id="nothing"))
+    assert reason_of(raised.value) == "REMATCH_NOT_FOUND"
+
+
+async def test_without_an_index_matching_says_try_again(database, tmp_path):
+    async with a_world(database, tmp_path) as world:
+        world.wired.index._names = None
+        for call in (
+            world.match(a_video()),
+            world.matcher.BatchGetAnchors(pb.BatchGetAnchorsRequest(video_ids=["v1"])),
+            world.matcher.ExplainAnchor(pb.ExplainAnchorRequest(video_id="v1")),
+        ):
+            with pytest.raises(grpc.aio.AioRpcError) as raised:
+                await call
+            assert (raised.value.code(), reason_of(raised.value)) == (
+                grpc.StatusCode.UNAVAILABLE,
+                "INDEX_LOADING",
+            )
+        info = await world.matcher.GetIndexInfo(pb.GetIndexInfoRequest())
+        assert not info.is_ready
+
+
+async def test_background_work_follows_by_itself(world):
+    tasks = [asyncio.create_task(each()) for each in world.wired.background]
+    try:
+        await world.match(a_video("v1", "seen Tenet"))
+        world.catalog.put(a_title("tenet", "Tenet"))
+        for _ in range(100):
+            if await world.anchors("v1"):
+                break
+            await asyncio.sleep(0.05)
+        assert await world.anchors("v1") == {"v1": "tenet"}
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_the_follower_waits_for_a_catalog_that_is_not_there(world):
+    world.catalog.failure = Unavailable()
+    world.wired.index._names = None
+    task = asyncio.create_task(world.wired.follower.follow())
+    await asyncio.sleep(0.1)
+    assert not task.done()
+    world.catalog.failure = None
+    for _ in range(100):
+        if world.wired.index.is_ready:
+            break
+        await asyncio.sleep(0.05)
+    task.cancel()
+    assert world.wired.index.is_ready
+
+
+async def test_another_process_remembers_what_names_can_touch(world):
+    await world.match(a_video("v1", "have you seen tenet"))
+    other = await world.again()
+    await other.follower.first_load()
+    await other.rematching.remember()
+    world.catalog.put(a_title("tenet", "Tenet"))
+    await other.follower.step(0)
+    await other.follower.touch_pending()
+    assert [match.title_id for match in await other.anchors.list_video_matches("v1")] == ["tenet"]
+
+
+async def test_changes_that_no_video_was_matched_against_are_caught_up_after_a_restart(world):
+    await world.match(a_video("v1", "have you seen tenet"))
+    world.catalog.put(a_title("tenet", "Tenet"))
+    await world.wired.follower.step(0)
+    other = await world.again()
+    await other.follower.first_load()
+    await other.rematching.remember()
+    await other.follower.catch_up()
+    assert [match.title_id for match in await other.anchors.list_video_matches("v1")] == ["tenet"]
+
+
+async def test_pictures_speak_for_their_title_and_against_the_words(world):
+    pdq = "0123456789abcdef" * 4
+    world.catalog.banks["alien"] = ReferenceBank(
+        title_id="alien",
+        references=(
+            Reference(
+                id="ref1",
+                title_id="alien",
+                kind=ReferenceKind.STILL,
+                fingerprints=(Fingerprint(pdq=bytes.fromhex(pdq)),),
+            ),
+        ),
+    )
+    world.catalog.put(world.catalog.held["alien"], touches_references=True)
+    await world.follow()
+    frames = [pb.FrameSignal(t_ms=t, pdq=pdq, pdq_quality=90) for t in (0, 2_000)]
+    response = await world.match(
+        a_video("v1", "Alien", frames=frames), a_video("v2", "Dune", frames=frames), a_video("v3", "x", frames=frames)
+    )
+    agreed, against, seen = ({match.title_id: match for match in each.matches} for each in response.results)
+    assert agreed["alien"].probability > 0.95
+    visual = [each for each in agreed["alien"].evidence if each.signal_type == pb.SIGNAL_TYPE_VISUAL]
+    assert visual[0].reference_id == "ref1"
+    assert visual[0].segment.end_ms > visual[0].segment.start_ms
+    assert against["dune"].state == pb.MATCH_STATE_IN_REVIEW
+    assert seen["alien"].probability > 0.5
+    video = await world.matcher.GetVideo(pb.GetVideoRequest(video_id="v1"))
+    assert not video.frames
+
+
+async def test_a_bad_embedding_is_refused_by_its_field(world):
+    vector = pb.Embedding(model="m", dim=8, dtype="float32", values=[0.0] * 8)
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await world.match(a_video(frames=[pb.FrameSignal(t_ms=0, embeddings=[vector])]))
+    assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
