@@ -26,6 +26,7 @@ class House:
 
     folder: Path
     port_base: int
+    said: str = ""
 
     @property
     def url(self) -> str:

@@ -1,6 +1,7 @@
 """The house of the suite tests, started once with the sample data, and a client for each role."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -14,7 +15,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     started = found.up()
     try:
         assert started.returncode == 0, started.stdout + started.stderr
-        yield found
+        yield replace(found, said=started.stdout)
     finally:
         found.run("down", timeout_s=DOWN_S)
         found.kill_everything()
