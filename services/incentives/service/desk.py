@@ -214,6 +214,10 @@ def _copied(error: Exception) -> Exception:
     """An error of its own for each waiter: a traceback belongs to one."""
     if isinstance(error, SpotlightError):
         return type(error)(
-            error.message, violations=error.violations, metadata=error.metadata, retry_after_s=error.retry_after_s
+            error.message,
+            violations=error.violations,
+            metadata=error.metadata,
+            retry_after_s=error.retry_after_s,
+            reason=error.reason,
         )
     return error
