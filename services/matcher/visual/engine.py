@@ -130,10 +130,10 @@ class VisualEngine:
             )
 
     def _add(self, reference: Reference) -> int:
-        usable = tuple(one for one in reference.fingerprints if is_usable(one))
-        resembled = self._resembled(reference.title_id, usable)
-        number = self._bank.add(replace(reference, fingerprints=usable))
-        if not usable:
+        telling = usable(reference.fingerprints)
+        resembled = self._resembled(reference.title_id, telling)
+        number = self._bank.add(replace(reference, fingerprints=telling))
+        if not telling:
             self._bank.refuse(number, "flat")
         elif len({self._bank.owners[one].title_id for one in resembled}) > RESEMBLED_TITLES_MAX:
             for one in (number, *resembled):  # those that came before it are no better
@@ -151,9 +151,8 @@ class VisualEngine:
         }
 
     def _hits(self, frame: Frame, shot: int) -> list[FrameHit]:
-        usable = [one for one in frame.fingerprints if is_usable(one)]
         hits: list[FrameHit] = []
-        for found in self._bank.neighbours(usable, NEIGHBOURS):
+        for found in self._bank.neighbours(usable(frame.fingerprints), NEIGHBOURS):
             if any(self._is_sure(near) and near.owner in self._bank.refused for near in found):
                 continue  # the frame shows a logo or a studio ident
             hits.extend(
@@ -189,11 +188,10 @@ class VisualEngine:
         )
 
 
-def is_usable(fingerprint: Fingerprint) -> bool:
-    """Whether a fingerprint says anything: flat pictures hash alike whatever they show."""
-    if fingerprint.pdq is not None and fingerprint.pdq_quality < PDQ_QUALITY_MIN:
-        return False
-    return fingerprint.pdq is not None or fingerprint.embedding is not None
+def usable(fingerprints: Iterable[Fingerprint]) -> tuple[Fingerprint, ...]:
+    """What says anything: without the hashes of flat pictures, which are alike whatever they show."""
+    kept = (replace(one, pdq=None) if one.pdq_quality < PDQ_QUALITY_MIN else one for one in fingerprints)
+    return tuple(one for one in kept if one.pdq is not None or one.embedding is not None)
 
 
 def _source(near: Neighbour) -> SignalSource:

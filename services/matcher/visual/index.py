@@ -31,9 +31,10 @@ class Hit:
 class PdqIndex:
     """Every PDQ hash with its owner, in blocks; search is exact, removal fills holes from the end."""
 
-    __slots__ = ("_blocks", "_owners", "_rows")
+    __slots__ = ("_block_rows", "_blocks", "_owners", "_rows")
 
-    def __init__(self) -> None:
+    def __init__(self, *, block_rows: int = BLOCK_ROWS) -> None:
+        self._block_rows = block_rows
         self._blocks: list[Hashes] = []
         self._owners: list[NDArray[np.int32]] = []
         self._rows = 0
@@ -55,11 +56,11 @@ class PdqIndex:
         assert len(hashes) == len(owners)
         done = 0
         while done < len(hashes):
-            block, start = divmod(self._rows, BLOCK_ROWS)
+            block, start = divmod(self._rows, self._block_rows)
             if block == len(self._blocks):
-                self._blocks.append(np.empty((BLOCK_ROWS, PDQ_BYTES), np.uint8))
-                self._owners.append(np.empty(BLOCK_ROWS, np.int32))
-            count = min(BLOCK_ROWS - start, len(hashes) - done)
+                self._blocks.append(np.empty((self._block_rows, PDQ_BYTES), np.uint8))
+                self._owners.append(np.empty(self._block_rows, np.int32))
+            count = min(self._block_rows - start, len(hashes) - done)
             self._blocks[block][start : start + count] = hashes[done : done + count]
             self._owners[block][start : start + count] = owners[done : done + count]
             self._rows += count
@@ -69,19 +70,21 @@ class PdqIndex:
         """Take out an owner's rows and give their hashes back."""
         taken: list[bytes] = []
         for block in range(len(self._blocks) - 1, -1, -1):
-            used = min(BLOCK_ROWS, self._rows - block * BLOCK_ROWS)
+            used = min(self._block_rows, self._rows - block * self._block_rows)
             if used > 0:
                 found = np.flatnonzero(self._owners[block][:used] == owner)
                 for start in found[::-1]:  # from the end: the row moved into the hole is never one to be removed
                     taken.append(self._blocks[block][start].tobytes())
                     self._fill_hole(block, int(start))
-        while len(self._blocks) > 1 and self._rows <= (len(self._blocks) - 1) * BLOCK_ROWS - BLOCK_ROWS // 2:
+        while (
+            len(self._blocks) > 1 and self._rows <= (len(self._blocks) - 1) * self._block_rows - self._block_rows // 2
+        ):
             self._blocks.pop()
             self._owners.pop()
         return tuple(reversed(taken))
 
     def _fill_hole(self, block: int, start: int) -> None:
-        last_block, last = divmod(self._rows - 1, BLOCK_ROWS)
+        last_block, last = divmod(self._rows - 1, self._block_rows)
         self._blocks[block][start] = self._blocks[last_block][last]
         self._owners[block][start] = self._owners[last_block][last]
         self._rows -= 1
@@ -102,7 +105,7 @@ class PdqIndex:
 
     def _used(self) -> Iterator[tuple[Hashes, NDArray[np.int32]]]:
         for block in range(len(self._blocks)):
-            used = min(BLOCK_ROWS, self._rows - block * BLOCK_ROWS)
+            used = min(self._block_rows, self._rows - block * self._block_rows)
             if used > 0:
                 yield self._blocks[block][:used], self._owners[block][:used]
 
@@ -110,9 +113,10 @@ class PdqIndex:
 class EmbeddingIndex:
     """The vectors of one frame model, as int8 in a usearch graph; exact while it is small."""
 
-    __slots__ = ("_index", "dim", "model")
+    __slots__ = ("_exact_rows_max", "_index", "dim", "model")
 
-    def __init__(self, model: str, dim: int) -> None:
+    def __init__(self, model: str, dim: int, *, exact_rows_max: int = EXACT_ROWS_MAX) -> None:
+        self._exact_rows_max = exact_rows_max
         self.model = model
         self.dim = dim
         self._index = Index(
@@ -148,7 +152,7 @@ class EmbeddingIndex:
         """The k nearest vectors of each query, nearest first."""
         if len(queries) == 0 or len(self) == 0:
             return [[] for _ in range(len(queries))]
-        exact = len(self) <= EXACT_ROWS_MAX
+        exact = len(self) <= self._exact_rows_max
         matches = self._index.search(queries, min(k, len(self)), threads=1, exact=exact)
         keys = np.asarray(matches.keys).reshape(len(queries), -1)
         distances = np.asarray(matches.distances).reshape(len(queries), -1)
