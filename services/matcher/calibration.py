@@ -2,8 +2,8 @@
 
 For each term (a kind of signal, an alias) the decisions on matches that rest on it are Bernoulli trials; the prior
 is what the model said of them, worth PRIOR_WEIGHT trials. The shift is the distance between the posterior's logit and
-the model's, at most SHIFT_MAX, of one match together at most TOTAL_SHIFT_MAX. One reviewer counts for at most REVIEWER_SHARE_MAX of a term's weight, so that a bad
-one moves the posterior of a term by at most that share.
+the model's, at most SHIFT_MAX, of one match together at most TOTAL_SHIFT_MAX. One reviewer counts for at most
+REVIEWER_SHARE_MAX of a term's weight, so that a bad one moves the posterior of a term by at most that share.
 """
 
 import math
