@@ -22,7 +22,8 @@ async def main() -> None:
             name=NAME,
             settings=settings,
             registrations=[Registration(catalog_pb2_grpc.add_CatalogServiceServicer_to_server, servicer, SERVICE_NAME)],
-            checks={"mongo": lambda: mongo.ping(database), "index": wired.catalog.search.check_ready},
+            # Not search: it says itself that its index is being built, and hubs do not wait for it.
+            checks={"mongo": lambda: mongo.ping(database)},
             background=wired.background,
             telemetry=telemetry,
         )

@@ -45,6 +45,13 @@ class Entry:
     embargo_lift_s: float
 
 
+# What entry_of reads of a title.
+SEARCHED_FIELDS = (
+    "title", "original_title", "alternative_titles", "translations", "hashtags", "popularity", "media_type",
+    "studio_id", "state", "embargo_lift_time",
+)  # fmt: skip
+
+
 def entry_of(title: Title) -> Entry:
     lift = title.embargo_lift_time
     return Entry(

@@ -10,6 +10,7 @@ from chassis.ids import NewId
 from chassis.mongo import Document, Session
 from services.catalog.diff import diff
 from services.catalog.domain import (
+    IMPORT_ERRORS_KEPT_MAX,
     ChangeType,
     ImportMode,
     ImportPiece,
@@ -206,7 +207,7 @@ def _counted(known: ImportState, batch: Batch, rows: Sequence[ImportRow], under_
         unchanged_count=known.unchanged_count + count(Outcome.UNCHANGED),
         skipped_count=known.skipped_count + count(Outcome.SKIPPED),
         error_count=known.error_count + len(batch.errors),
-        errors=(*known.errors, *batch.errors),
+        errors=(*known.errors, *batch.errors)[:IMPORT_ERRORS_KEPT_MAX],
         start_time=known.start_time or under_way.now,
         update_time=under_way.now,
     )

@@ -9,7 +9,7 @@ from chassis.telemetry import Telemetry
 from services.catalog.domain import ChangePage, SearchHit, SearchPage
 from services.catalog.errors import IndexNotReady
 from services.catalog.names import name_folding_to
-from services.catalog.search.index import Restriction, SearchIndex, entry_of
+from services.catalog.search.index import SEARCHED_FIELDS, Restriction, SearchIndex, entry_of
 from services.catalog.service.feed import FeedCases
 from services.catalog.store import Journal, Titles
 from services.catalog.title import MediaType, Title
@@ -89,7 +89,7 @@ class SearchCases:
 
     async def _build(self) -> None:
         revision = await self._journal.latest()
-        async for titles in self._titles.scan(until=revision):
+        async for titles in self._titles.scan(SEARCHED_FIELDS, until=revision):
             await asyncio.to_thread(self._put_unseen, titles)
             await self._tidy()
         self._index.revision = max(self._index.revision, revision)

@@ -1,10 +1,8 @@
 """How far each import came, committed together with the rows it counts."""
 
-from dataclasses import replace
-
 from chassis import mongo
 from chassis.mongo import Database, Session
-from services.catalog.domain import IMPORT_ERRORS_KEPT_MAX, ImportState
+from services.catalog.domain import ImportState
 from services.catalog.plain import from_plain, to_plain
 
 
@@ -25,10 +23,5 @@ class Imports:
         return from_plain(ImportState, found["body"]) if found else None
 
     async def put(self, state: ImportState, session: Session) -> None:
-        kept = replace(state, errors=state.errors[:IMPORT_ERRORS_KEPT_MAX])
-        await self._imports.replace_one(
-            {"_id": state.import_id},
-            {"_id": state.import_id, "body": to_plain(kept)},
-            upsert=True,
-            session=session,
-        )
+        document = {"_id": state.import_id, "body": to_plain(state)}
+        await self._imports.replace_one({"_id": state.import_id}, document, upsert=True, session=session)

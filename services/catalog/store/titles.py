@@ -1,6 +1,6 @@
 """Titles as documents: what the content is in, how they are found by id, number and filter."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
@@ -86,6 +86,7 @@ class Titles:
         with mongo.deadline():
             await self._titles.create_index("ordinal")
             await self._titles.create_index([("body.studio_id", 1), ("ordinal", 1)])
+            await self._titles.create_index([("body.year", 1), ("ordinal", 1)])
             await self._titles.create_index(
                 [("body.state", 1), ("ordinal", 1)],
                 partialFilterExpression={"body.state": {"$exists": True}},
@@ -138,19 +139,22 @@ class Titles:
         fit = windows.fitting(documents[:limit], bytes_max)
         return [stored_of(each) for each in fit], len(fit) < len(documents)
 
-    async def scan(self, *, until: int) -> AsyncIterator[list[Title]]:
-        """Every title there was at revision `until`, for whoever builds something of all of them."""
+    async def scan(self, names: Collection[str], *, until: int) -> AsyncIterator[list[Title]]:
+        """Every title there was at revision `until`, with only the named fields, for whoever reads them all."""
+        projection = {f"body.{name}": 1 for name in names}
         for start in range(0, until, SCAN_DOCUMENTS):
+            end = min(start + SCAN_DOCUMENTS, until)
             documents = await windows.page(
                 self._titles,
                 {},
                 key="ordinal",
                 after=start,
-                until=min(start + SCAN_DOCUMENTS, until),
+                until=end,
                 limit=SCAN_DOCUMENTS,
+                projection=projection,
             )
             if documents:
-                yield [title_of(each) for each in documents]
+                yield [replace(from_plain(Title, each.get("body", {})), id=each["_id"]) for each in documents]
 
     async def _by_ids(
         self,

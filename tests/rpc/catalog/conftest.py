@@ -63,5 +63,7 @@ async def catalog(database: Database) -> AsyncIterator[Running]:
         yield running
 
 
-def a_title(**given: Any) -> pb.Title:
-    return pb.Title(**{"media_type": pb.MEDIA_TYPE_MOVIE, "title": "Dune", **given})
+@pytest.fixture
+def another_catalog(database: Database) -> Any:
+    """`async with another_catalog() as second`: one more process's worth of catalog over the same database."""
+    return lambda: running_catalog(database)
