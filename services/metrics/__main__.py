@@ -21,7 +21,7 @@ async def main() -> None:
     catalog = client.channel(settings.catalog_address, settings)
     feed = CatalogFeed(Client(catalog_pb2_grpc.CatalogServiceStub, catalog, telemetry=telemetry))
     wired = await wire(database, settings, feed, token_key=paging.token_key(settings), telemetry=telemetry)
-    servicer = MetricsServicer(wired.ingest, wired.reports, wired.board)
+    servicer = MetricsServicer(wired.ingest, wired.reports, wired.board, wired.found)
     try:
         await server.serve(
             name=NAME,

@@ -11,7 +11,7 @@ from services.metrics.grid import Grid
 from services.metrics.rows import Rows
 
 # A rising one has at least doubled, and by three standard deviations of a Poisson count.
-RISING_SCORE_MIN, RISING_FACTOR_MIN = 3.0, 2.0
+RISING_SCORE_MIN, RISING_FACTOR_MIN, RISING_VIEWS_MIN = 3.0, 2.0, 30
 SORT_TYPE: Mapping[TopOrder, EventType] = {
     TopOrder.VIEWS: EventType.VIDEO_VIEW,
     TopOrder.RISING: EventType.VIDEO_VIEW,
@@ -36,7 +36,11 @@ class Head:
     @property
     def is_rising(self) -> bool:
         views = self.count(EventType.VIDEO_VIEW)
-        return self.growth >= RISING_SCORE_MIN and views >= RISING_FACTOR_MIN * self.previous_views
+        return (
+            self.growth >= RISING_SCORE_MIN
+            and views >= RISING_VIEWS_MIN
+            and views >= RISING_FACTOR_MIN * self.previous_views
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

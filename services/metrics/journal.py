@@ -20,7 +20,7 @@ from services.metrics import codec
 from services.metrics.columns import Events, concatenated
 from services.metrics.domain import Bools, IngestOverloaded, LogUnavailable
 from services.metrics.rollups import Rollups
-from services.metrics.store import LogEntry, Store
+from services.metrics.store.events import LogEntry, Store
 
 log = structlog.get_logger("journal")
 

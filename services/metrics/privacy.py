@@ -95,7 +95,9 @@ class Published:
     hour_splits: Atoms | None = None
 
 
-def publish_title(days: Grid, hours: Grid | None, viewers_min: int, *, with_splits: bool = True) -> Published:
+def publish_title(
+    days: Grid, hours: Grid | None, viewers_min: int, *, with_splits: bool = True, with_hour_splits: bool = True
+) -> Published:
     """Days with their splits, and hours with theirs where an hourly grid of the same days is given."""
     totals = shown_totals(days.relabelled(bucket=days.bucket, type_=days.type), viewers_min)
     if not with_splits and hours is None:
@@ -107,7 +109,7 @@ def publish_title(days: Grid, hours: Grid | None, viewers_min: int, *, with_spli
         return Published(days=totals, splits=splits)
     per_hour = hours.relabelled(bucket=hours.bucket, type_=hours.type)
     hourly = publish(per_hour, parents_of(per_hour, totals.grid, DAY_MINUTES), ~totals.shown, viewers_min)
-    hour_splits = None if splits is None else _hour_splits(hours, splits, hourly, viewers_min)
+    hour_splits = None if splits is None or not with_hour_splits else _hour_splits(hours, splits, hourly, viewers_min)
     return Published(days=totals, splits=splits, hours=hourly, hour_splits=hour_splits)
 
 

@@ -9,12 +9,12 @@ import numpy as np
 import structlog
 
 from services.metrics import codec, fold, keys, rows, segment
-from services.metrics.domain import DAY_MINUTES, MINUTE_MS, U64
-from services.metrics.fold import NUMBERS, REDUCE, Table
+from services.metrics.domain import DAY_MINUTES, MINUTE_MS, U64, Bools
+from services.metrics.fold import NUMBERS, REDUCE, Facts, Table
 from services.metrics.generation import Generation, Memory
 from services.metrics.rows import Rows
 from services.metrics.segment import Manifest, Segment
-from services.metrics.store import Names, Store
+from services.metrics.store.events import Names, Store
 
 log = structlog.get_logger("rollups")
 
@@ -95,39 +95,37 @@ class Rollups:
     # Queries
 
     async def rows(
-        self,
-        queries: Sequence[Query],
-        remembered: Mapping[Table, Rows] | None = None,
-        segments: Sequence[Segment] | None = None,
+        self, queries: Sequence[Query], chosen: Callable[[Facts], Bools] | None = None
     ) -> list[Rows]:
-        """The rows of each query, stored and remembered; `remembered` are the tables of memory to add.
+        """The rows of each query, stored and remembered; `chosen` names the facts its ranges can mean, to fold only them."""
+        remembered = [*self.memory.runs(), self.memory.unfolded([query.table for query in queries], chosen)]
+        return await self._rows(queries, remembered, self.segments)
 
-        Take both in one step: what memory drops is in a segment from the same moment on.
-        """
-        segments = self.segments if segments is None else segments
+    async def _rows(
+        self, queries: Sequence[Query], remembered: Sequence[Mapping[Table, Rows]], segments: Sequence[Segment]
+    ) -> list[Rows]:
+        """Of these segments and runs, taken in one step: what memory drops is in a segment from the same moment on."""
         wanted = [[i for s in segments for i in s.pages(q.table, q.low, q.high)] for q in queries]
         pages = await self._pages_of(dict.fromkeys(id_ for ids in wanted for id_ in ids))
         found: list[Rows] = []
         for query, ids in zip(queries, wanted, strict=True):
             parts = [pages[id_].between(query.low, query.high) for id_ in ids]
-            if remembered is not None:
-                parts.append(remembered[query.table].between(query.low, query.high))
+            parts += [run[query.table].between(query.low, query.high) for run in remembered]
             found.append(rows.merged(parts, REDUCE[query.table]))
         return found
 
     async def whole(
-        self, table: Table, remembered: Mapping[Table, Rows], segments: Sequence[Segment]
+        self, table: Table, remembered: Sequence[Mapping[Table, Rows]], segments: Sequence[Segment]
     ) -> AsyncIterator[Rows]:
-        """A whole table piece by piece."""
+        """A whole table of these segments and runs, piece by piece."""
         for low, high in segment.windows(segments, table, WINDOW_PAGES):
-            (part,) = await self.rows([Query(table=table, low=low, high=high)], remembered, segments)
+            (part,) = await self._rows([Query(table=table, low=low, high=high)], remembered, segments)
             yield part
 
     async def title_rows(self, title: int, spans: Sequence[tuple[Table, int, int]]) -> list[Rows]:
         """A title's rows of tables between minutes since 1970."""
         queries = [Query(table=table, low=low, high=high) for table, low, high in _keyed(title, spans)]
-        remembered = self.memory.tables([query.table for query in queries], title=title)
-        return await self.rows(queries, remembered)
+        return await self.rows(queries, lambda facts: facts.title == title)
 
     async def _pages_of(self, ids: Iterable[str]) -> dict[str, Rows]:
         found: dict[str, Rows] = {}
@@ -184,7 +182,7 @@ class Rollups:
             self.memory.drop(manifest.position)
 
     async def _store_generation(self, generation: Generation) -> None:
-        tables = await asyncio.to_thread(fold.tables, generation.facts())
+        tables = await asyncio.to_thread(generation.tables)
         for listener in self.listeners:
             listener(tables)
         new = Segment(

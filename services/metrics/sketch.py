@@ -6,6 +6,7 @@ bits, and `image` is a sketch that every DataSketches library reads. The estimat
 (arXiv:1702.01284, algorithm 6): no bias tables, right from 0 to billions; computed for many sketches at once.
 """
 
+import functools
 import math
 import struct
 
@@ -20,7 +21,7 @@ ERROR_BOUND = 1.96 * 1.04 / math.sqrt(REGISTERS)
 SEED = 9001  # DataSketches' default
 C1, C2 = 0x87C37B91114253D5, 0x4CF5AD432745937F
 VALUE_MAX = 63
-_Q = VALUE_MAX  # registers hold 0 to _Q
+SIGMA_STEPS = 24  # squarings after which x^(2^k) is 0 for every x below 1 - 1/m we use
 _ALPHA = 1 / (2 * math.log(2))
 
 
@@ -63,44 +64,34 @@ def _leading_zeros(values: U64) -> I64:
 
 
 def estimates(group: I64, value: I64, groups: int, registers: int = REGISTERS) -> F64:
-    """Distinct viewers of each group; one row for each register of it that was touched."""
-    counts = np.bincount(group * (_Q + 2) + value, minlength=groups * (_Q + 2)).reshape(groups, _Q + 2)
-    counts = counts.astype(np.float64)
-    counts[:, 0] = registers - counts[:, 1:].sum(axis=1)
-    z = registers * _tau(1 - counts[:, _Q + 1] / registers)
-    for k in range(_Q, 0, -1):
-        z = 0.5 * (z + counts[:, k])
-    z = z + registers * _sigma(counts[:, 0] / registers)
+    """Distinct viewers of each group; one row for each register of it that was touched.
+
+    With values below the highest a register can hold, Ertl's algorithm is alpha m^2 over the sum of 2^-value of the
+    touched registers and of m sigma(untouched / m); sigma is looked up.
+    """
+    held = np.bincount(group, minlength=groups)
+    powers = np.bincount(group, np.ldexp(1.0, -value.astype(np.int32)), groups)
     with np.errstate(divide="ignore"):
-        found = _ALPHA * registers * registers / z
-    return np.where(np.isfinite(found), found, 0.0)
+        found: F64 = _ALPHA * registers * registers / (_untouched(registers)[registers - held] + powers)
+    return found
+
+
+@functools.cache
+def _untouched(registers: int) -> F64:
+    """m sigma(c / m) for each number c of untouched registers; none touched: infinite, so that the estimate is 0."""
+    found = registers * _sigma(np.arange(registers + 1) / registers)
+    found[registers] = np.inf
+    return found
 
 
 def _sigma(x: F64) -> F64:
-    with np.errstate(over="ignore", invalid="ignore"):
-        y, z, power = np.ones_like(x), x.copy(), x.copy()
-        for _ in range(64):
+    y, z, power = np.ones_like(x), x.copy(), x.copy()
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        for _ in range(SIGMA_STEPS):
             power = power * power
-            before = z
             z = z + power * y
             y = y + y
-            if np.array_equal(z[x < 1], before[x < 1]):
-                break
-    # No register touched: the estimate is 0.
-    return np.where(x >= 1, np.inf, z)
-
-
-def _tau(x: F64) -> F64:
-    y, z = np.ones_like(x), 1 - x
-    power = x.copy()
-    for _ in range(64):
-        power = np.sqrt(power)
-        before = z
-        y = 0.5 * y
-        z = z - (1 - power) ** 2 * y
-        if np.array_equal(z, before):
-            break
-    return np.where((x == 0) | (x == 1), 0.0, z / 3)
+    return z
 
 
 def estimate(slots: U64, values: I64) -> float:

@@ -16,9 +16,12 @@ from services.metrics.generation import Memory
 from services.metrics.journal import Journal
 from services.metrics.rollups import Rollups
 from services.metrics.service.board import Board
+from services.metrics.service.findings import Found
 from services.metrics.service.ingest import Ingest
 from services.metrics.service.reports import Reports
-from services.metrics.store import Store
+from services.metrics.service.watch import Watch
+from services.metrics.store.events import Store
+from services.metrics.store.findings import Findings
 from services.metrics.titles import Titles
 
 # A generation is looked for so often; merging follows storing.
@@ -42,6 +45,8 @@ class Wired:
     board: Board
     ingest: Ingest
     reports: Reports
+    found: Found
+    watch: Watch
     background: tuple[Background, ...]
 
 
@@ -74,6 +79,10 @@ async def wire(
         journal, rollups, key=key, clock=clock, titles_max=settings.titles_max, telemetry=telemetry
     )
     reports = Reports(rollups, titles, board, key=key, clock=clock, viewers_min=settings.viewers_min)
+    findings = Findings(database)
+    await findings.ensure()
+    found = Found(findings, titles, clock=clock, viewers_min=settings.viewers_min, token_key=token_key)
+    watch = Watch(rollups, titles, reports, findings, clock=clock, every_s=settings.insights_every_s)
 
     async def keep_stored() -> None:
         while True:
@@ -90,5 +99,7 @@ async def wire(
         board=board,
         ingest=ingest,
         reports=reports,
-        background=(journal.run, journal.follow, keep_stored, board.run, follower.run),
+        found=found,
+        watch=watch,
+        background=(journal.run, journal.follow, keep_stored, board.run, follower.run, watch.run),
     )

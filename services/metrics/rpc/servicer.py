@@ -14,9 +14,10 @@ from protos.metrics.v1 import metrics_pb2 as pb
 from protos.metrics.v1 import metrics_pb2_grpc
 from services.metrics.domain import Period
 from services.metrics.service.board import Board
+from services.metrics.service.findings import Found
 from services.metrics.service.ingest import Ingest
 from services.metrics.service.reports import Reports
-from services.metrics.wire import enums, events, info, reports, times
+from services.metrics.wire import enums, events, findings, info, reports, times
 
 Call = grpc.aio.ServicerContext[Any, Any]
 SERVICE_NAME = "spotlight.metrics.v1.MetricsService"
@@ -25,8 +26,8 @@ SERVICE_NAME = "spotlight.metrics.v1.MetricsService"
 class MetricsServicer(metrics_pb2_grpc.MetricsServiceServicer):
     """spotlight.metrics.v1.MetricsService, in the proto's order."""
 
-    def __init__(self, ingest: Ingest, reports_: Reports, board: Board) -> None:
-        self._ingest, self._reports, self._board = ingest, reports_, board
+    def __init__(self, ingest: Ingest, reports_: Reports, board: Board, found: Found) -> None:
+        self._ingest, self._reports, self._board, self._found = ingest, reports_, board, found
 
     async def RecordEvents(self, request: pb.RecordEventsRequest, _: Call) -> pb.RecordEventsResponse:
         batches, sent_ms = events.batches_of(request), events.sent_ms(request)
@@ -68,7 +69,8 @@ class MetricsServicer(metrics_pb2_grpc.MetricsServiceServicer):
         page = await self._board.get_studio_report(
             request.studio_id, period, request.page_size, request.page_token
         )
-        return reports.studio_report(page, [0] * len(page.summaries), [0] * len(page.summaries))
+        spikes, insights = await self._found.counts([each.title.id for each in page.summaries], page.period)
+        return reports.studio_report(page, spikes, insights)
 
     async def ListTrendingTitles(
         self, request: pb.ListTrendingTitlesRequest, _: Call
@@ -93,6 +95,27 @@ class MetricsServicer(metrics_pb2_grpc.MetricsServiceServicer):
             request.title_id, request.studio_id, period, order, request.page_size
         )
         return reports.top_creators(found)
+
+    async def ListSpikes(self, request: pb.ListSpikesRequest, _: Call) -> pb.ListSpikesResponse:
+        period = period_of(request)
+        page = await self._found.list_spikes(
+            request.title_id, request.studio_id, period, request.page_size, request.page_token
+        )
+        return findings.spike_page(page)
+
+    async def ListInsights(self, request: pb.ListInsightsRequest, _: Call) -> pb.ListInsightsResponse:
+        states = findings.states(request.states)
+        page = await self._found.list_insights(
+            request.title_id, request.studio_id, states, request.page_size, request.page_token
+        )
+        return findings.insight_page(page)
+
+    async def DecideInsight(self, request: pb.DecideInsightRequest, _: Call) -> pb.Insight:
+        act = findings.act(request.decision)
+        decided = await self._found.decide_insight(
+            request.insight_id, act, studio_id=request.studio_id, actor=request.actor, etag=request.etag
+        )
+        return findings.insight(decided)
 
     async def GetCampaignLift(
         self, request: pb.GetCampaignLiftRequest, _: Call

@@ -1,7 +1,7 @@
 """Many titles at once: list_trending_titles, get_studio_report; and the overview they stand on, kept fresh."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,6 @@ from services.metrics.grid import Grid
 from services.metrics.overview import HOURS_KEPT_DAYS, Overview, Sums, hour_sums
 from services.metrics.report import Choice
 from services.metrics.rollups import Rollups
-from services.metrics.rows import Rows
 from services.metrics.titles import Titles
 from services.metrics.trending import Velocity
 
@@ -59,15 +58,10 @@ class Board:
             (Table.CELLS_HOUR, self.overview.add_hours),
             (Table.CELLS_DAY, self.overview.add_days),
         ):
-            async for part in self._rollups.whole(table, self._nothing(table), self._rollups.segments):
+            async for part in self._rollups.whole(table, (), self._rollups.segments):
                 take(part)
                 self.overview.prune(self._now_minute())
                 await asyncio.sleep(0)
-
-    @staticmethod
-    def _nothing(table: Table) -> Mapping[Table, Rows]:
-        zero = np.zeros(0, np.uint64)
-        return {table: Rows(zero, zero, np.zeros(0, np.int64))}
 
     async def run(self) -> None:
         """Keeps the overview and the trending list fresh for ever."""

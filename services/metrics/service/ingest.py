@@ -122,10 +122,9 @@ class Ingest:
     async def batch_get_video_counts(self, video_ids: Sequence[str]) -> tuple[list[VideoCounts], int]:
         """Exact lifetime counts, and as of when."""
         heads = digest.digest64(video_ids, self._key)
-        remembered = self._rollups.memory.video_tables([Table.VIDEO_TOTALS], heads)
         as_of_ms = self._rollups.memory.time_ms
         queries = [Query(table=Table.VIDEO_TOTALS, low=head, high=head + 1) for head in heads.tolist()]
-        found = await self._rollups.rows(queries, remembered)
+        found = await self._rollups.rows(queries, lambda facts: np.isin(facts.video, heads))
         counts = [dict(zip(each.b.tolist(), each.v.tolist(), strict=True)) for each in found]
         return [_counts(id_, each) for id_, each in zip(video_ids, counts, strict=True)], as_of_ms
 
@@ -161,7 +160,7 @@ async def rollup_digest(rollups: Rollups) -> str:
     memory, segments = rollups.memory, rollups.segments
     found = hashlib.sha256("\n".join(memory.title_names).encode())
     oldest_minute = (memory.time_ms - MINUTES_KEPT_MS) // MINUTE_MS
-    remembered = memory.tables(NUMBERS)
+    remembered = [memory.tables(NUMBERS)]
     for table in NUMBERS:
         # One hash a column: where pieces end must leave no trace.
         columns = [hashlib.sha256() for _ in range(3)]

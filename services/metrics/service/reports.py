@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from chassis.clock import Clock
-from services.metrics import digest, export, fold, funnel, heads, keys, lift, privacy, report
+from services.metrics import digest, export, funnel, heads, keys, lift, privacy, report
 from services.metrics.answers import FunnelReport, Geography, Live, Region, Stamp, TitleReport, Top
 from services.metrics.domain import (
     DAY_MINUTES,
@@ -27,13 +27,15 @@ from services.metrics.lift import Lift
 from services.metrics.privacy import Atoms, Published
 from services.metrics.report import Choice
 from services.metrics.rollups import Query, Rollups
-from services.metrics.rows import KEYS_END
+from services.metrics.rows import KEYS_END, Rows
 from services.metrics.service.board import Board
 from services.metrics.titles import TitleFacts, Titles
 
 TOP_SIZE_DEFAULT = 20
 TOP_SIZE_MAX = 200
 LIVE_MINUTES = 60
+# Reports kept ready; one of 90 days by hour has some 100 kB.
+KNOWN_MAX = 256
 ONLY_TOTALS: frozenset[Dimension] = frozenset()
 
 
@@ -45,6 +47,8 @@ class Reports:
     ) -> None:
         self._rollups, self._titles, self._board = rollups, titles, board
         self._key, self._clock, self.viewers_min = key, clock, viewers_min
+        # Reports by what was asked, good until an event of the title is folded or the day ends.
+        self._known: dict[tuple[str, Choice], tuple[tuple[int, int], TitleReport]] = {}
 
     def stamp(self) -> Stamp:
         """As of now, if everything written is folded: nothing newer is known."""
@@ -54,11 +58,22 @@ class Reports:
         title = self._titles.require(title_id, studio_id)
         choice = replace(choice, period=report.checked(choice.period, choice.granularity))
         stamp = self.stamp()
-        published, minutes, raw_count = await self._published(title_id, choice)
+        number = self._rollups.memory.title_numbers.get(title_id, -1)
+        moved = (self._rollups.memory.title_positions.get(number, 0), stamp.as_of_ms // (DAY_MINUTES * 60_000))
+        known = self._known.get((title_id, choice))
+        if known is not None and known[0] == moved:
+            return replace(known[1], stamp=stamp)
+        found = await self._title_report(title, number, choice, stamp)
+        self._known[title_id, choice] = (moved, found)
+        while len(self._known) > KNOWN_MAX:
+            del self._known[next(iter(self._known))]
+        return found
+
+    async def _title_report(self, title: TitleFacts, number: int, choice: Choice, stamp: Stamp) -> TitleReport:
+        published, minutes, raw_count = await self._published(title.id, choice)
         previous = replace(choice, period=choice.period.before())
         kinds = choice.event_types or frozenset(EventType)
         days = (choice.period.end - choice.period.start) / DAY_MINUTES
-        number = self._rollups.memory.title_numbers.get(title_id, -1)
         return TitleReport(
             title=title,
             choice=choice,
@@ -94,14 +109,19 @@ class Reports:
             blank = no_cells()
             return privacy.publish_title(blank, blank, self.viewers_min), Atoms(grid=blank, **no_marks()), 0
         found = await self._rollups.title_rows(number, [(table, span.start, span.end) for table, span in spans])
+        nonhuman_count = _nonhuman(found[0], period)
+        if choice.event_types:
+            found = [_of_types(rows, choice.event_types) for rows in found]
         grids = [Grid.of(*found[place : place + 2]) for place in range(0, len(found), 2)]
-        published = privacy.publish_title(grids[0], grids[1] if with_hours else None, self.viewers_min)
+        published = privacy.publish_title(
+            grids[0], grids[1] if with_hours else None, self.viewers_min, with_hour_splits=choice.is_split
+        )
         minutes = None
         if choice.granularity is Granularity.MINUTE:
             assert published.hours is not None, "minutes lie in published hours"
             total = grids[2].relabelled(bucket=grids[2].bucket, type_=grids[2].type)
             minutes = privacy.publish_within(total, published.hours, HOUR_MINUTES, self.viewers_min)
-        return published, minutes, _nonhuman(found[0], period)
+        return published, minutes, nonhuman_count
 
     async def get_funnel(self, title_id: str, studio_id: str, choice: Choice) -> FunnelReport:
         self._titles.require(title_id, studio_id)
@@ -165,9 +185,8 @@ class Reports:
     async def _creators_of(self, videos: Sequence[int]) -> Mapping[int, int]:
         """Whose each video is: the creator most of its events name."""
         wanted = np.array(videos, np.uint64)
-        remembered = self._rollups.memory.video_tables([Table.VIDEO_CREATORS], wanted)
         queries = [Query(table=Table.VIDEO_CREATORS, low=video, high=video + 1) for video in videos]
-        found = await self._rollups.rows(queries, remembered)
+        found = await self._rollups.rows(queries, lambda facts: np.isin(facts.video, wanted))
         return {
             video: int(rows.b[int(rows.v.argmax())]) for video, rows in zip(videos, found, strict=True) if len(rows)
         }
@@ -175,11 +194,10 @@ class Reports:
     async def get_campaign_lift(self, campaign_id: str, studio_id: str, outcome: EventType) -> tuple[Lift, Stamp]:
         head = int(digest.digest64([campaign_id], self._key)[0])
         stamp = self.stamp()
-        remembered = self._rollups.memory.campaign_tables([Table.ARMS, Table.CAMPAIGN_TITLES], head)
         queries = [
             Query(table=table, low=head, high=min(head + 1, KEYS_END)) for table in (Table.ARMS, Table.CAMPAIGN_TITLES)
         ]
-        arms, about = await self._rollups.rows(queries, remembered)
+        arms, about = await self._rollups.rows(queries, lambda facts: facts.campaign == np.uint64(head))
         names = self._rollups.memory.title_names
         studios = {self._titles.get(names[number]).studio_id for number in about.b.astype(np.int64).tolist()}
         if studio_id and studios != {studio_id}:
@@ -239,7 +257,11 @@ def _days(period: Period) -> Period:
     return report.checked(period, Granularity.TOTAL).widened(DAY_MINUTES)
 
 
-def _nonhuman(cells: fold.Rows, period: Period) -> int:
+def _of_types(rows: Rows, types: frozenset[EventType]) -> Rows:
+    return rows.where(np.isin(keys.unpack(rows.a).type, [int(kind) for kind in types]))
+
+
+def _nonhuman(cells: Rows, period: Period) -> int:
     parts = keys.unpack(cells.a)
     first = period.start // DAY_MINUTES * DAY_MINUTES
     mask = (parts.agent != 1) & (parts.minute >= first) & (parts.minute < period.end)

@@ -1,4 +1,4 @@
-"""The only file that knows metrics' documents: the event log, stored rollups, spikes, insights, titles.
+"""The event log, stored rollups and what is kept of titles, as documents.
 
     event_log      {_id: position, time_ms, writer, token, count, ids: 16 bytes an event, frame: zstd columns}
     rollup_pages   {_id: "first-last:table:page", data}         immutable
