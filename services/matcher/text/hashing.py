@@ -18,6 +18,7 @@ _BASE = 0x9E3779B97F4A7C15
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 _LOAD_MAX = 0.45  # of the slots; longer probes cost more than the memory
+_LOAD_GROWN_MAX = 0.7
 _FILTER_BITS_PER_KEY = 24
 _PROBES_MAX = 256
 
@@ -94,9 +95,36 @@ class KeyTable:
             place[waiting] = (place[waiting] + 1) & int(mask)
         bits = 1 << max(10, (len(keys) * _FILTER_BITS_PER_KEY).bit_length() - 1)
         filter_ = np.zeros(bits >> 3, dtype=np.uint8)
-        at = keys & np.uint64(bits - 1)
-        np.bitwise_or.at(filter_, (at >> np.uint64(3)).astype(np.int64), _bit(at))
+        mark_keys(filter_, keys)
         return cls(keys, slots, filter_)
+
+    def with_keys(self, added: UInt64s) -> "KeyTable":
+        """The table with more keys, numbered on from the last; an old key now finds its new number."""
+        if (len(self.keys) + len(added)) > _LOAD_GROWN_MAX * len(self.slots):
+            return self._rebuilt(added)
+        slots, filter_ = self.slots.copy(), self.filter.copy()
+        mask = len(slots) - 1
+        for number, key in enumerate(added.tolist(), len(self.keys) + 1):
+            place = (key >> 20) & mask
+            while slots[place] and self._key_of(int(slots[place]) - 1, added) != key:
+                place = (place + 1) & mask
+            slots[place] = number
+        mark_keys(filter_, added)
+        return KeyTable(np.concatenate((self.keys, added)), slots, filter_)
+
+    def _key_of(self, number: int, added: UInt64s) -> int:
+        return int(self.keys[number] if number < len(self.keys) else added[number - len(self.keys)])
+
+    def _rebuilt(self, added: UInt64s) -> "KeyTable":
+        """A larger table of the same numbers; only the newest number of a key has a slot."""
+        keys = np.concatenate((self.keys, added))
+        _, newest = np.unique(keys[::-1], return_index=True)
+        newest = len(keys) - 1 - newest
+        table = KeyTable.build(keys[newest])
+        slots = table.slots.copy()
+        held = np.flatnonzero(slots)
+        slots[held] = newest[slots[held].astype(np.int64) - 1] + 1
+        return KeyTable(keys, slots, table.filter)
 
     def may_hold(self, queries: UInt64s) -> npt.NDArray[np.bool_]:
         at = queries & np.uint64(len(self.filter) * 8 - 1)
@@ -121,6 +149,12 @@ class KeyTable:
             if not len(left):
                 break
         return number
+
+
+def mark_keys(filter_: npt.NDArray[np.uint8], keys: UInt64s) -> None:
+    """Set the bits of these keys in a filter."""
+    at = keys & np.uint64(len(filter_) * 8 - 1)
+    np.bitwise_or.at(filter_, (at >> np.uint64(3)).astype(np.int64), _bit(at))
 
 
 def _bit(at: UInt64s) -> npt.NDArray[np.uint8]:

@@ -36,7 +36,7 @@ class Words:
     broken: npt.NDArray[np.int32]  # running count of sentence breaks before the word
     key: UInt64s  # hash of the word alone
     text_place: Ints  # where each text starts in the joined original
-    joined: str
+    points: npt.NDArray[np.uint32]  # the joined original, as code points
 
     def __len__(self) -> int:
         return len(self.start)
@@ -66,7 +66,7 @@ def split_words(texts: Sequence[str]) -> Words:
     seen = kind != CharClass.IGNORED
     if not seen.all():
         rows, folded, place, kind, upper = rows[seen], folded[seen], place[seen], kind[seen], upper[seen]
-    return _collect(table, folded, place, kind, upper, text_place, joined)
+    return _collect(table, folded, place, kind, upper, text_place, points)
 
 
 def _expand(
@@ -95,7 +95,7 @@ def _collect(
     kind: Bytes,
     upper: Bools,
     text_place: Ints,
-    joined: str,
+    points: npt.NDArray[np.uint32],
 ) -> Words:
     word = (kind >= CharClass.LETTER) & (kind <= CharClass.GLYPH)
     at = np.flatnonzero(word)
@@ -111,7 +111,7 @@ def _collect(
         hump = (capital[1:] & ~capital[:-1]) | (digit[1:] != digit[:-1])
         begins[1:] |= hump & tagged[1:] & tagged[:-1]
     start = np.flatnonzero(begins)
-    end = np.append(start[1:], len(at))
+    end = np.append(start[1:], len(at))[: len(start)]
     chars = folded[at]
     chars = _latinised(table, chars, start)
     sums = prefix_sums(chars)
@@ -124,7 +124,7 @@ def _collect(
     segment = _segments(text, tagged | mentioned, at, start, kind)
     return Words(
         chars, char_place, upper[at], kinds == CharClass.DIGIT, sums, start, end, text, segment, in_tag,
-        in_mention, punctuated, broken, run_hashes(sums, start, end), text_place, joined,
+        in_mention, punctuated, broken, run_hashes(sums, start, end), text_place, points,
     )
 
 

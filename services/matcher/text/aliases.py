@@ -1,0 +1,79 @@
+"""The names under which a title may turn up in a post, derived from the names it has."""
+
+import re
+from collections.abc import Iterator
+
+from services.matcher.text.titles import Name, NameKind, TitleNames
+
+NAME_CHARS_MAX = 200
+ACRONYM_POPULARITY_MIN = 4.5
+ACRONYM_WORDS_MIN = 3
+PREFIX_CHARS_MIN = 3
+
+_ARTICLES = frozenset(("the", "a", "an", "der", "die", "das", "le", "la", "les", "el", "los", "las", "il", "l"))
+_PARTING = re.compile(r"\s*[:：]\s+|\s+[-–—|]\s+|\s*：\s*")
+_WORDS = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+_NUMERALS = (
+    ("1", "i", "one"), ("2", "ii", "two"), ("3", "iii", "three"), ("4", "iv", "four"), ("5", "v", "five"),
+    ("6", "vi", "six"), ("7", "vii", "seven"), ("8", "viii", "eight"), ("9", "ix", "nine"), ("10", "x", "ten"),
+    ("11", "xi", "eleven"), ("12", "xii", "twelve"),
+)
+_NUMBER = {form: forms for forms in _NUMERALS[1:] for form in forms}
+_COUNTERS = frozenset(("part", "chapter", "vol", "volume", "episode"))
+
+
+def names_of(title: TitleNames) -> Iterator[tuple[str, NameKind]]:
+    """Every name worth looking for, the given ones first.  Repeats are the caller's to drop."""
+    for name in title.names:
+        if name.text and len(name.text) <= NAME_CHARS_MAX:
+            yield name.text, name.kind
+            yield from _derived(title, name)
+    for tag in title.hashtags:
+        yield tag.lstrip("#"), NameKind.HASHTAG
+    if title.franchise:
+        yield title.franchise, NameKind.FRANCHISE
+
+
+def _derived(title: TitleNames, name: Name) -> Iterator[tuple[str, NameKind]]:
+    words = _WORDS.findall(name.text)
+    if len(words) > 1:
+        lower = [w.casefold() for w in words]
+        if lower[0] in _ARTICLES and len(words) > 1:
+            yield " ".join(words[1:]), NameKind.HEADLESS
+        if lower[-1] in _NUMBER:
+            yield from _renumbered(words, lower)
+        if name.kind == NameKind.TITLE and title.popularity >= ACRONYM_POPULARITY_MIN:
+            yield from _acronym(lower)
+    parts = _PARTING.split(name.text, maxsplit=1)
+    if len(parts) == 2:  # noqa: PLR2004 - a head and a tail
+        yield from _parted(*parts)
+
+
+def _parted(head: str, tail: str) -> Iterator[tuple[str, NameKind]]:
+    if len(head) >= PREFIX_CHARS_MIN:
+        yield head, NameKind.PREFIX
+    words = _WORDS.findall(tail)
+    if len(words) > 1 and words[0].casefold() not in _COUNTERS:
+        yield tail, NameKind.SUBTITLE
+
+
+def _renumbered(words: list[str], lower: list[str]) -> Iterator[tuple[str, NameKind]]:
+    """Dune: Part Two -> dune 2, dune ii, dune two, dune part 2."""
+    forms = _NUMBER[lower[-1]]
+    counted = lower[-2] in _COUNTERS
+    stem = " ".join(words[: -2 if counted else -1])
+    if not stem or (lower[-1] in {"v", "x", "i"} and len(words) == 2 and not counted):  # noqa: PLR2004
+        return
+    for form in forms:
+        yield f"{stem} {form}", NameKind.SEQUEL
+    for form in (forms[0], forms[2]):
+        yield f"{stem} part {form}", NameKind.SEQUEL
+
+
+def _acronym(lower: list[str]) -> Iterator[tuple[str, NameKind]]:
+    initials = "".join(w[0] for w in lower)
+    if len(initials) >= ACRONYM_WORDS_MIN and initials.isascii() and initials.isalpha():
+        yield initials, NameKind.ACRONYM
+    short = "".join(w[0] for w in lower if w not in {"the", "a", "an"})
+    if short != initials and len(short) >= ACRONYM_WORDS_MIN and short.isascii() and short.isalpha():
+        yield short, NameKind.ACRONYM

@@ -1,0 +1,69 @@
+"""The text engine: a batch of posts in, for each post its matches with their evidence out."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from services.matcher.scoring.factors import FACTOR_OF
+from services.matcher.scoring.weights import Weights, load_weights
+from services.matcher.text.explaining import Judged, explain
+from services.matcher.text.extraction import Candidates, compete, extract
+from services.matcher.text.index import TextIndex
+from services.matcher.text.matches import TextMatch
+from services.matcher.text.posts import Post
+
+PROBABILITY_MIN = 0.01  # less is no match worth telling
+POSTS_PER_STEP = 1000  # columns of so many posts stay in the processor's caches
+
+
+class TextEngine:
+    """Matches posts against one index.  Replacing the index is one assignment: no call waits for it."""
+
+    def __init__(self, index: TextIndex, weights: Weights | None = None) -> None:
+        self.index = index
+        self.weights = weights or load_weights()
+
+    @property
+    def model_version(self) -> str:
+        return self.weights.version
+
+    def match_batch(self, posts: Sequence[Post]) -> list[list[TextMatch]]:
+        """The matches of each post, the likeliest first; a post without any has an empty list."""
+        index = self.index  # one index for the whole batch, whatever happens meanwhile
+        result: list[list[TextMatch]] = []
+        for begin in range(0, len(posts), POSTS_PER_STEP):
+            result += self._match(posts[begin : begin + POSTS_PER_STEP], index)
+        return result
+
+    def _match(self, posts: Sequence[Post], index: TextIndex) -> list[list[TextMatch]]:
+        matches: list[list[TextMatch]] = [[] for _ in posts]
+        candidates = extract(posts, index, self.weights)
+        if not len(candidates.choices):
+            return matches
+        judged = judge(candidates, self.weights)
+        parts = self.weights.final.parts(judged.features)
+        for post, match in explain(candidates, judged, parts, index, self.weights, FACTOR_OF):
+            matches[post].append(match)
+        return matches
+
+
+def judge(candidates: Candidates, weights: Weights) -> Judged:
+    """Probabilities of all candidates, and the ones worth telling: the best title of each span."""
+    first = weights.first.logits(candidates.matrix(weights.first.names))
+    compete(candidates, first)
+    features = candidates.matrix(weights.final.names)
+    raw = weights.final.logits(features)
+    logit = weights.calibration(raw)
+    choices = candidates.choices
+    order = np.lexsort((-logit, choices.span))
+    best = order[np.append(True, choices.span[order][1:] != choices.span[order][:-1])]
+    told = best[logit[best] >= np.log(PROBABILITY_MIN / (1 - PROBABILITY_MIN))]
+    post = candidates.span_post[choices.span[told]]
+    told = told[np.lexsort((-logit[told], choices.title[told], post))]
+    post = candidates.span_post[choices.span[told]]
+    title = choices.title[told]
+    once = np.append(True, (post[1:] != post[:-1]) | (title[1:] != title[:-1])) if len(told) else told.astype(bool)
+    told = told[once]
+    post = candidates.span_post[choices.span[told]]
+    told = told[np.lexsort((-logit[told], post))]
+    return Judged(features=features[:, told], raw=raw, logit=logit, told=told)

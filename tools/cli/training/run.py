@@ -1,0 +1,193 @@
+"""The training run, start to end: posts and catalog in, weights and the cross-validated scores out."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from services.matcher.scoring.additive import AdditiveModel
+from services.matcher.scoring.weights import Calibration, ContextWeights, Weights
+from services.matcher.text.choices import Choices
+from services.matcher.text.context import PLACES
+from services.matcher.text.hashing import Ints, KeyTable
+from services.matcher.text.index import TextIndex
+from services.matcher.text.rivals import claim_features, rival_features, span_strength
+from tools.cli.training.fitting import GOLD_MIN, Boosting, calibrate, fold_of, grow, grow_forest
+from tools.cli.training.gold import Gold, Row
+from tools.cli.training.table import Table, extract_table
+from tools.cli.training.words_around import as_context, context_columns, design, fit_words, vocabulary
+
+STATIC = (
+    "alias_words", "alias_chars", "zipf_min", "zipf_mean", "zipf_max", "zipf_other", "pair_min", "pair_mean", "place",
+    "person", "alias_weight", "homonyms", "best_popularity", "best_kind", "words_more", "in_tag", "capitals",
+    "first_capital", "all_capital", "text_words", "covered", "function_start", "function_end", "next_year",
+    "capitals_outside", "from_start", "from_end", "suffix", "prefix", "tag_share", "mark_before", "mark_after",
+    "punctuation_inside", "breaks_inside", "shouted", "digits_only", "glyphs", "run_before", "run_after",
+)
+RIVALS = (
+    "rival_longer", "rival_inside", "rival_crossing", "rival_apart", "likely_apart", "rival_title", "title_spans",
+)
+CONTEXT = ("context_before", "context_after", "context_window", "context_anywhere")
+LEFT_OUT = frozenset(("field", "alias_prior", "age", "promise", *RIVALS, *CONTEXT))  # no data to learn from, or made later
+PROMISE_LOST = 0.004  # the weighted share of right candidates the first cut may lose
+
+PROMISE = Boosting(rounds=150, depth=1, leaves=2, learning_rate=0.15)
+BASE = Boosting(rounds=120, leaves=24, learning_rate=0.08)
+FIRST = Boosting(rounds=400, depth=2, leaves=4, learning_rate=0.1)
+FINAL = Boosting(rounds=200, depth=7, leaves=24, learning_rate=0.08)
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(slots=True)
+class Trained:
+    """What a run gives: the weights, and each candidate's cross-validated logit."""
+
+    weights: Weights
+    post: Ints
+    title: Ints
+    logit: Floats
+
+
+def nothing_learned() -> Weights:
+    """Weights that keep every candidate and know no words."""
+    flat = AdditiveModel(("zipf_min",), 0.0, (np.empty(0, np.float32),), (np.zeros(1, np.float32),), ())
+    none = KeyTable.build(np.empty(0, dtype=np.uint64))
+    line = Calibration(np.array([0, 1], dtype=np.float32), np.array([0, 1], dtype=np.float32))
+    context = ContextWeights(
+        key=none.keys, slots=none.slots, filter=none.filter, near=np.zeros((1, PLACES), np.float32),
+        edge=np.zeros(PLACES, np.float32), around=np.zeros((1, 2), np.float32),
+    )
+    forest: Any = None  # nothing is judged with these
+    return Weights("none", flat, -1.0, flat, forest, line, context)
+
+
+def source_weights(posts: list[Row], equivalents: Any, scorer: ModuleType) -> Floats:
+    """Each source has the same say, as in the scorer."""
+    gold: Counter[str] = Counter()
+    for post in posts:
+        gold[post["source"]] += len(Gold(post, equivalents, scorer).required)
+    return np.array([1 / max(gold[p["source"]], GOLD_MIN) for p in posts])
+
+
+class Run:
+    """The state of a run: the candidates kept, their labels, weights and folds, and their columns."""
+
+    def __init__(self, posts: list[Row], index: TextIndex, equivalents: Any, scorer: ModuleType) -> None:
+        self.posts = posts
+        self.table: Table = extract_table(posts, index, nothing_learned(), equivalents, scorer)
+        weight = source_weights(posts, equivalents, scorer)[self.table.post]
+        self.promise, self.promise_min, kept = _promise(self.table, weight)
+        self.choices = self.table.choices.take(kept)
+        self.label, self.weight = self.table.label[kept], weight[kept]
+        self.post = self.table.post[kept]
+        self.fold = np.array([fold_of(p["doc_id"]) for p in posts])[self.post]
+        span = self.choices.span
+        self.columns = {n: v[span].astype(np.float32) for n, v in self.table.by_span.items()}
+        self.columns |= {n: v[kept].astype(np.float32) for n, v in self.table.by_choice.items()}
+        self.alone = tuple(sorted(n for n in self.columns if n not in LEFT_OUT))
+
+    def train(self, version: str) -> Trained:
+        base = self._across(self.alone, BASE)
+        context = self._fit_context(base)
+        names = (*self.alone, *CONTEXT)
+        first_logit = self._across(names, FIRST)
+        self._add_rivals(first_logit)
+        final_names = (*names, *RIVALS)
+        raw = self._across(final_names, FINAL)
+        logit, calibration = self._calibrate(raw)
+        weights = Weights(
+            version=version, promise=self.promise, promise_min=self.promise_min, first=self._grow(names, FIRST),
+            final=grow_forest(final_names, *self._data(final_names, self.label >= 0), FINAL),
+            calibration=calibration, context=context,
+        )
+        return Trained(weights, self.post, self.choices.title, np.where(self._best_of_span(logit), logit, -20.0))
+
+    def _data(self, names: tuple[str, ...], rows: npt.NDArray[np.bool_]) -> tuple[Any, Any, Any]:
+        features = np.stack([self.columns[n][rows] for n in names])
+        return features, self.label[rows], self.weight[rows]
+
+    def _grow(self, names: tuple[str, ...], how: Boosting) -> AdditiveModel:
+        return grow(names, *self._data(names, self.label >= 0), how)
+
+    def _across(self, names: tuple[str, ...], how: Boosting) -> Floats:
+        """Each candidate's logit by a model that has not seen its document."""
+        logit = np.zeros(len(self.label))
+        for fold in np.unique(self.fold):
+            seen, rest = (self.fold != fold) & (self.label >= 0), self.fold == fold
+            make = grow if how.depth == 2 else grow_forest  # noqa: PLR2004 - the additive models' depth
+            model = make(names, *self._data(names, seen), how)
+            logit[rest] = model.logits(np.stack([self.columns[n][rest] for n in names]))
+        return logit
+
+    def _fit_context(self, base: Floats) -> ContextWeights:
+        sources = sorted({p["source"] for p in self.posts})
+        source = np.array([sources.index(p["source"]) for p in self.posts])
+        words = vocabulary(self.table, source)
+        made = design(self.table, self.choices, words)
+        told = (self.label >= 0) & (self.choices.rank == 0)
+        for name in CONTEXT:
+            self.columns[name] = np.zeros(len(self.label), dtype=np.float32)
+        for fold in np.unique(self.fold):
+            rest = np.flatnonzero(self.fold == fold)
+            weights = fit_words(made, base, self.label, self.weight, np.flatnonzero(told & (self.fold != fold)))
+            for name, column in context_columns(made, weights, rest).items():
+                self.columns[name][rest] = column
+        return as_context(made, fit_words(made, base, self.label, self.weight, np.flatnonzero(told)))
+
+    def _add_rivals(self, logit: Floats) -> None:
+        used, span = np.unique(self.choices.span, return_inverse=True)
+        spans, post = self.table.spans.take(used), self.table.span_post[used]
+        choices = Choices(span, *(getattr(self.choices, n) for n in Choices.__slots__[1:]))
+        strength = span_strength(choices, logit.astype(np.float32), len(spans))
+        for name, column in rival_features(spans, strength, post).items():
+            self.columns[name] = column[span].astype(np.float32)
+        for name, column in claim_features(choices, logit.astype(np.float32), self.post).items():
+            self.columns[name] = column.astype(np.float32)
+
+    def _best_of_span(self, logit: Floats) -> npt.NDArray[np.bool_]:
+        order = np.lexsort((-logit, self.choices.span))
+        span = self.choices.span[order]
+        best = np.zeros(len(order), dtype=np.bool_)
+        best[order[np.append(True, span[1:] != span[:-1])]] = True
+        return best
+
+    def _calibrate(self, raw: Floats) -> tuple[Floats, Calibration]:
+        """Cross-fitted for the report, on everything for the weights; only told candidates count."""
+        told = (self.label >= 0) & self._best_of_span(raw)
+        logit = np.zeros(len(raw))
+        for fold in np.unique(self.fold):
+            seen, rest = told & (self.fold != fold), self.fold == fold
+            curve = calibrate(raw[seen], self.label[seen], self.weight[seen])
+            logit[rest] = curve(raw[rest].astype(np.float32))
+        return logit, calibrate(raw[told], self.label[told], self.weight[told])
+
+
+def _promise(table: Table, weight: Floats) -> tuple[AdditiveModel, float, Ints]:
+    """The first cut: a model of the span's name and form, its threshold, and the candidates it keeps."""
+    features = np.stack([table.by_span[n].astype(np.float32) for n in STATIC])[:, table.choices.span]
+    told = table.label >= 0
+    model = grow(STATIC, features[:, told], table.label[told], weight[told], PROMISE)
+    promise = model.logits(features)
+    right = np.flatnonzero(table.label == 1)
+    right = right[np.argsort(promise[right])]
+    lost = np.cumsum(weight[right]) / weight[right].sum()
+    least = float(promise[right[np.searchsorted(lost, PROMISE_LOST)]])
+    return model, least, np.flatnonzero(promise >= least)
+
+
+def data_folder(folder: Path) -> tuple[list[Path], Path, Path]:
+    """The posts, the catalog and the equivalents in the shared folder; refuses when one is missing."""
+    posts = sorted((folder / "data" / "posts").glob("*.jsonl.gz"))
+    catalog = folder / "data" / "catalog" / "large.jsonl.gz"
+    equivalents = folder / "eval" / "equivalents.dev.json"
+    for path in (folder / "eval" / "score.py", catalog, equivalents):
+        if not path.exists():
+            raise FileNotFoundError(path)
+    if not posts:
+        raise FileNotFoundError(folder / "data" / "posts")
+    return posts, catalog, equivalents
