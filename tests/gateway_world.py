@@ -276,10 +276,15 @@ def tokens(key: bytes) -> dict[str, str]:
 
 @asynccontextmanager
 async def gateway_world(
-    redis_url: str, folder: Path, *, extra: Iterable[tuple[str, Registration]] = (), **settings: Any
+    redis_url: str,
+    folder: Path,
+    *,
+    stand_ins: tuple[Any, Any, Any, Any] | None = None,
+    extra: Iterable[tuple[str, Registration]] = (),
+    **settings: Any,
 ) -> AsyncIterator[World]:
     """A gateway on ephemeral ports; settings by name."""
-    stand_ins = CatalogStandIn(), MatcherStandIn(), IncentivesStandIn(), MetricsStandIn()
+    stand_ins = stand_ins or (CatalogStandIn(), MatcherStandIn(), IncentivesStandIn(), MetricsStandIn())
     backends = _backends(*stand_ins, extra)
     key = secrets.token_hex(16)
     key_file = folder / "jwt.key"

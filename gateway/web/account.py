@@ -33,7 +33,7 @@ def home_of(principal: Principal) -> str:
         return "/studio"
     if "reviewer" in principal.scopes:
         return "/review"
-    return "/docs"
+    return "/creator" if "creator" in principal.scopes else "/docs"
 
 
 def _inside(target: str) -> str:

@@ -61,7 +61,7 @@ def page(
     path: str, *, scopes: frozenset[str] = frozenset(), get: Handler | None = None, post: Handler | None = None
 ) -> Page:
     """A page at a path such as `/hubs/{title_id}`."""
-    pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[A-Za-z0-9:_.-]{1,128})", path)
+    pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[A-Za-z0-9:_.-]{1,257})", path)
     return Page(pattern=re.compile(pattern), scopes=scopes, get=get, post=post)
 
 

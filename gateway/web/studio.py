@@ -23,6 +23,7 @@ PERIODS: Mapping[str, tuple[str, int, str]] = {
 """Name, days and bucket width of each period on offer."""
 DEFAULT_PERIOD = "7d"
 TOP_MAX = 8
+TITLES_MAX = 25
 ID_CHARACTERS_MAX = 128
 
 
@@ -77,10 +78,12 @@ async def show_overview(visit: Visit) -> Response:
     filters = filters_of(visit)
     if not filters.studio_id:
         return visit.page("studio_choose.html")
+    own = {"studio_id": filters.studio_id}
+    after = visit.request.parameters().get("after", "")
     report, insights, campaigns = await asyncio.gather(
-        _ask(visit, "GetStudioReport", {"studio_id": filters.studio_id, "page_size": 100, **filters.times()}),
-        _ask(visit, "ListInsights", {"studio_id": filters.studio_id, "page_size": 6, "states": ["open"]}),
-        _ask(visit, "ListCampaigns", {"studio_id": filters.studio_id, "page_size": 20}, service="IncentivesService"),
+        _ask(visit, "GetStudioReport", {**own, "page_size": TITLES_MAX, "page_token": after, **filters.times()}),
+        _ask(visit, "ListInsights", {**own, "page_size": 6, "states": ["open"]}),
+        _ask(visit, "ListCampaigns", {**own, "page_size": 20}, service="IncentivesService"),
     )
     return visit.page(
         "studio.html",

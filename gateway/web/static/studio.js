@@ -29,14 +29,18 @@ function bands(spikes) {
 function draw(holder) {
   const { times, series, spikes } = JSON.parse(holder.dataset.chart);
   const reading = holder.parentElement.querySelector("[data-chart-reading]");
+  const utc = (seconds) => new Date(seconds * 1000);
+  const dayOf = (seconds) => utc(seconds).toLocaleString("en-GB", { timeZone: "UTC", day: "numeric", month: "short" });
+  const hourOf = (seconds) => utc(seconds).toLocaleString("en-GB", { timeZone: "UTC", hour: "2-digit", minute: "2-digit" });
   const axis = { stroke: colour("--soft"), grid: { stroke: colour("--chart-grid"), width: 1 }, ticks: { show: false }, font: "12px Inter, sans-serif" };
   const options = {
     width: holder.clientWidth,
     height: 280,
+    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
     legend: { show: false },
     cursor: { points: { size: 7 }, drag: { x: false } },
     scales: { x: { time: true }, y: { range: (_, __, top) => [0, Math.max(1, top * 1.08)] } },
-    axes: [{ ...axis, space: 70 }, { ...axis, size: 52, values: (_, ticks) => ticks.map((tick) => compact.format(tick)) }],
+    axes: [{ ...axis, space: 70, values: (_, ticks, __, ___, step) => ticks.map((tick) => (step >= 86400 ? dayOf(tick) : hourOf(tick))) }, { ...axis, size: 52, values: (_, ticks) => ticks.map((tick) => compact.format(tick)) }],
     series: [{}, ...series.map((each, index) => ({ label: each.name, stroke: colour(`--chart-${index + 1}`), width: 1.75, points: { show: times.length < 3 } }))],
     plugins: [bands(spikes)],
     hooks: {
