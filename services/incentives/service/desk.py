@@ -151,19 +151,44 @@ class ClaimDesk:
         await self._look_again(shelf, held, facts.now)
 
     async def _stand_in_line(self, shelf: Shelf, tries: Sequence[Try], now: datetime) -> None:
-        """Places in the line for those who found no unit; then whoever is first gets what was given back."""
-        if not tries:
-            return
+        """Places in the line for those who found no unit, as many as there are; the others are refused unwritten."""
         for each in tries:
             each.outcome = None
+        left = list(tries)
+        while left:
+            room = await self._room(shelf)
+            if room <= 0:
+                await self._refuse(shelf, left)
+                return
+            await self._write_in(shelf, left[:room], now)
+            left = left[room:]
+
+    async def _room(self, shelf: Shelf) -> int:
+        """Places left. A full line is looked through first: who has a unit already does not stand in it."""
+        length_max = shelf.reward.waitlist_max
+        room = length_max - len(await self._stockroom.line.ids(shelf.reward_key))
+        if room <= 0:
+            await self._stockroom.promote(shelf, self._now)
+            room = length_max - len(await self._stockroom.line.ids(shelf.reward_key))
+        return room
+
+    async def _write_in(self, shelf: Shelf, tries: Sequence[Try], now: datetime) -> None:
         await self._stockroom.wait(shelf, tries, now)
         written = [each for each in tries if isinstance(each.outcome, Grant)]
-        ids = [each.draft.id for each in written]
-        placed = await self._stockroom.line.stand(shelf.reward_key, ids, shelf.reward.waitlist_max) if ids else set()
-        for each in written:
-            if each.draft.id not in placed:
-                each.outcome = WaitlistFull(metadata={"reward_id": shelf.reward.id})
+        if written:
+            ids = [each.draft.id for each in written]
+            placed = await self._stockroom.line.stand(shelf.reward_key, ids, shelf.reward.waitlist_max)
+            for each in written:
+                if each.draft.id not in placed:
+                    each.outcome = WaitlistFull(metadata={"reward_id": shelf.reward.id})
         await self._stockroom.promote(shelf, self._now)
+
+    async def _refuse(self, shelf: Shelf, tries: Sequence[Try]) -> None:
+        """Who has the reward already hears that, not that the line is full."""
+        await self._stockroom.next_slots_of(shelf, tries)
+        for each in tries:
+            if each.is_open:
+                each.outcome = WaitlistFull(metadata={"reward_id": shelf.reward.id})
 
     async def _look_again(self, shelf: Shelf, tries: Sequence[Try], now: datetime) -> None:
         """Two claims from one device at the same moment see each other only once both are written."""

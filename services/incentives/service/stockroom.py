@@ -120,7 +120,7 @@ class Stockroom:
             for each, grant, key in zip(ready, built, taken, strict=True):
                 each.outcome = grant if key is None else None
                 each.is_repeat = key is Taken.ID
-            await self._next_slots(shelf, [each for each, key in zip(ready, taken, strict=True) if key in _SLOTS])
+            await self.next_slots_of(shelf, [each for each, key in zip(ready, taken, strict=True) if key in _SLOTS])
         _give_up(tries)
 
     async def stands(self, campaign: Campaign, grant: Grant) -> bool:
@@ -187,7 +187,7 @@ class Stockroom:
                     short.append((each, CampaignLimitReached(metadata={"limit": limit})))
         if short and not slots_known:
             # Who has the reward already hears that, not that there is no more of it.
-            await self._next_slots(shelf, [each for each, _ in short])
+            await self.next_slots_of(shelf, [each for each, _ in short])
         for each, refusal in short:
             each.outcome = each.outcome or (None if each.is_repeat else refusal)
             self._put_back(shelf, each)
@@ -212,9 +212,9 @@ class Stockroom:
                 self._put_back(shelf, each)
             else:
                 _forget(each, key)
-        await self._next_slots(shelf, [each for each, key in zip(ready, taken, strict=True) if key in _SLOTS])
+        await self.next_slots_of(shelf, [each for each, key in zip(ready, taken, strict=True) if key in _SLOTS])
 
-    async def _next_slots(self, shelf: Shelf, late: Sequence[Try]) -> None:
+    async def next_slots_of(self, shelf: Shelf, late: Sequence[Try]) -> None:
         """Who has a grant of this reward or campaign already takes the next slot, or has as many as one gets."""
         if not late:
             return
