@@ -1357,7 +1357,7 @@ class CreateTitleRequest(_message.Message):
     request_id: _builtins.str
     """Makes the write repeatable."""
     validate_only: _builtins.bool
-    """Checks everything and writes nothing."""
+    """Checks everything and writes nothing; the answer is what would be, with revision 0."""
     actor: _builtins.str
     """Who does it, for the audit trail."""
     @_builtins.property

@@ -29,7 +29,7 @@ class CatalogServiceStub:
     """CatalogService owns titles, the alias registry and reference images.
 
     Every write takes a `request_id`: repeated with the same body it answers as the first time, with another
-    body it is refused (ALREADY_EXISTS, REQUEST_ID_REUSED). Every write gets the next `revision`; revisions
+    body it is refused (FAILED_PRECONDITION, REQUEST_ID_REUSED). Every write gets the next `revision`; revisions
     have no gaps and become visible in order, so a follower of ListChanges misses nothing.
     Errors of every rpc: INVALID_ARGUMENT with the field named, UNAVAILABLE when the database is.
     """
@@ -146,7 +146,7 @@ class CatalogServiceServicer:
     """CatalogService owns titles, the alias registry and reference images.
 
     Every write takes a `request_id`: repeated with the same body it answers as the first time, with another
-    body it is refused (ALREADY_EXISTS, REQUEST_ID_REUSED). Every write gets the next `revision`; revisions
+    body it is refused (FAILED_PRECONDITION, REQUEST_ID_REUSED). Every write gets the next `revision`; revisions
     have no gaps and become visible in order, so a follower of ListChanges misses nothing.
     Errors of every rpc: INVALID_ARGUMENT with the field named, UNAVAILABLE when the database is.
     """
@@ -161,15 +161,16 @@ class CatalogServiceServicer:
 
     def BatchGetTitles(self, request, context):
         """BatchGetTitles returns up to 1,000 titles in the order asked and names those that do not exist.
-        An answer never passes 3 MB: ids that did not fit come back in `unread_ids`.
+        An answer never passes 2 MB: ids that did not fit come back in `unread_ids`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListTitles(self, request, context):
-        """ListTitles pages through titles by id, filtered. Deleted titles are left out unless the filter names state.
-        Errors: INVALID_ARGUMENT FILTER_INVALID, PAGE_TOKEN_INVALID.
+        """ListTitles pages through titles in the order they were created, filtered. Deleted titles are left out unless
+        the filter names state. A page also ends at 2 MB.
+        Errors: INVALID_ARGUMENT FILTER_INVALID, INVALID_PAGE_TOKEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -177,7 +178,7 @@ class CatalogServiceServicer:
 
     def SearchTitles(self, request, context):
         """SearchTitles finds titles by any of their names in any script, by prefix, with one or two typos;
-        best match first, then most popular. Only active titles whose embargo has lifted, unless asked otherwise.
+        best match first, then most popular, the best 500 in all. Only active titles whose embargo has lifted, unless asked otherwise.
         Over HTTP this is HubService.SearchTitles, GET /v1/titles:search.
         Errors: UNAVAILABLE INDEX_NOT_READY while the index is built after a start.
         """
@@ -238,7 +239,7 @@ class CatalogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExportTitles(self, request, context):
-        """ExportTitles streams all titles by id, at most 100 a message, each message with the revision from which
+        """ExportTitles streams all titles in the order they were created, at most 100 a message, each message with the revision from which
         ListChanges must be followed so that nothing is missed. Resume with after_title_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -256,7 +257,7 @@ class CatalogServiceServicer:
 
     def ListAliases(self, request, context):
         """ListAliases pages through the alias registry: what is derived from the titles and what was edited.
-        Errors: NOT_FOUND TITLE_NOT_FOUND when a title_id is given, INVALID_ARGUMENT PAGE_TOKEN_INVALID.
+        Errors: NOT_FOUND TITLE_NOT_FOUND when a title_id is given, INVALID_ARGUMENT INVALID_PAGE_TOKEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -434,7 +435,7 @@ class CatalogService:
     """CatalogService owns titles, the alias registry and reference images.
 
     Every write takes a `request_id`: repeated with the same body it answers as the first time, with another
-    body it is refused (ALREADY_EXISTS, REQUEST_ID_REUSED). Every write gets the next `revision`; revisions
+    body it is refused (FAILED_PRECONDITION, REQUEST_ID_REUSED). Every write gets the next `revision`; revisions
     have no gaps and become visible in order, so a follower of ListChanges misses nothing.
     Errors of every rpc: INVALID_ARGUMENT with the field named, UNAVAILABLE when the database is.
     """

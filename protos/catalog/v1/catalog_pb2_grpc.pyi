@@ -32,7 +32,7 @@ class CatalogServiceStub:
     """CatalogService owns titles, the alias registry and reference images.
 
     Every write takes a `request_id`: repeated with the same body it answers as the first time, with another
-    body it is refused (ALREADY_EXISTS, REQUEST_ID_REUSED). Every write gets the next `revision`; revisions
+    body it is refused (FAILED_PRECONDITION, REQUEST_ID_REUSED). Every write gets the next `revision`; revisions
     have no gaps and become visible in order, so a follower of ListChanges misses nothing.
     Errors of every rpc: INVALID_ARGUMENT with the field named, UNAVAILABLE when the database is.
     """
@@ -47,15 +47,16 @@ class CatalogServiceStub:
     """
     BatchGetTitles: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.BatchGetTitlesRequest, _catalog_pb2.BatchGetTitlesResponse]
     """BatchGetTitles returns up to 1,000 titles in the order asked and names those that do not exist.
-    An answer never passes 3 MB: ids that did not fit come back in `unread_ids`.
+    An answer never passes 2 MB: ids that did not fit come back in `unread_ids`.
     """
     ListTitles: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.ListTitlesRequest, _catalog_pb2.ListTitlesResponse]
-    """ListTitles pages through titles by id, filtered. Deleted titles are left out unless the filter names state.
-    Errors: INVALID_ARGUMENT FILTER_INVALID, PAGE_TOKEN_INVALID.
+    """ListTitles pages through titles in the order they were created, filtered. Deleted titles are left out unless
+    the filter names state. A page also ends at 2 MB.
+    Errors: INVALID_ARGUMENT FILTER_INVALID, INVALID_PAGE_TOKEN.
     """
     SearchTitles: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.SearchTitlesRequest, _catalog_pb2.SearchTitlesResponse]
     """SearchTitles finds titles by any of their names in any script, by prefix, with one or two typos;
-    best match first, then most popular. Only active titles whose embargo has lifted, unless asked otherwise.
+    best match first, then most popular, the best 500 in all. Only active titles whose embargo has lifted, unless asked otherwise.
     Over HTTP this is HubService.SearchTitles, GET /v1/titles:search.
     Errors: UNAVAILABLE INDEX_NOT_READY while the index is built after a start.
     """
@@ -88,7 +89,7 @@ class CatalogServiceStub:
     Errors: NOT_FOUND IMPORT_NOT_FOUND.
     """
     ExportTitles: _grpc.UnaryStreamMultiCallable[_catalog_pb2.ExportTitlesRequest, _catalog_pb2.ExportTitlesResponse]
-    """ExportTitles streams all titles by id, at most 100 a message, each message with the revision from which
+    """ExportTitles streams all titles in the order they were created, at most 100 a message, each message with the revision from which
     ListChanges must be followed so that nothing is missed. Resume with after_title_id.
     """
     ListChanges: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.ListChangesRequest, _catalog_pb2.ListChangesResponse]
@@ -98,7 +99,7 @@ class CatalogServiceStub:
     """
     ListAliases: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.ListAliasesRequest, _catalog_pb2.ListAliasesResponse]
     """ListAliases pages through the alias registry: what is derived from the titles and what was edited.
-    Errors: NOT_FOUND TITLE_NOT_FOUND when a title_id is given, INVALID_ARGUMENT PAGE_TOKEN_INVALID.
+    Errors: NOT_FOUND TITLE_NOT_FOUND when a title_id is given, INVALID_ARGUMENT INVALID_PAGE_TOKEN.
     """
     UpdateAlias: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.UpdateAliasRequest, _catalog_pb2.Alias]
     """UpdateAlias sets class, prior, kind and pin of one name of a title, adding the name when it is new.
@@ -134,7 +135,7 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     """CatalogService owns titles, the alias registry and reference images.
 
     Every write takes a `request_id`: repeated with the same body it answers as the first time, with another
-    body it is refused (ALREADY_EXISTS, REQUEST_ID_REUSED). Every write gets the next `revision`; revisions
+    body it is refused (FAILED_PRECONDITION, REQUEST_ID_REUSED). Every write gets the next `revision`; revisions
     have no gaps and become visible in order, so a follower of ListChanges misses nothing.
     Errors of every rpc: INVALID_ARGUMENT with the field named, UNAVAILABLE when the database is.
     """
@@ -146,15 +147,16 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     """
     BatchGetTitles: _aio.UnaryUnaryMultiCallable[_catalog_pb2.BatchGetTitlesRequest, _catalog_pb2.BatchGetTitlesResponse]  # type: ignore[assignment]
     """BatchGetTitles returns up to 1,000 titles in the order asked and names those that do not exist.
-    An answer never passes 3 MB: ids that did not fit come back in `unread_ids`.
+    An answer never passes 2 MB: ids that did not fit come back in `unread_ids`.
     """
     ListTitles: _aio.UnaryUnaryMultiCallable[_catalog_pb2.ListTitlesRequest, _catalog_pb2.ListTitlesResponse]  # type: ignore[assignment]
-    """ListTitles pages through titles by id, filtered. Deleted titles are left out unless the filter names state.
-    Errors: INVALID_ARGUMENT FILTER_INVALID, PAGE_TOKEN_INVALID.
+    """ListTitles pages through titles in the order they were created, filtered. Deleted titles are left out unless
+    the filter names state. A page also ends at 2 MB.
+    Errors: INVALID_ARGUMENT FILTER_INVALID, INVALID_PAGE_TOKEN.
     """
     SearchTitles: _aio.UnaryUnaryMultiCallable[_catalog_pb2.SearchTitlesRequest, _catalog_pb2.SearchTitlesResponse]  # type: ignore[assignment]
     """SearchTitles finds titles by any of their names in any script, by prefix, with one or two typos;
-    best match first, then most popular. Only active titles whose embargo has lifted, unless asked otherwise.
+    best match first, then most popular, the best 500 in all. Only active titles whose embargo has lifted, unless asked otherwise.
     Over HTTP this is HubService.SearchTitles, GET /v1/titles:search.
     Errors: UNAVAILABLE INDEX_NOT_READY while the index is built after a start.
     """
@@ -187,7 +189,7 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     Errors: NOT_FOUND IMPORT_NOT_FOUND.
     """
     ExportTitles: _aio.UnaryStreamMultiCallable[_catalog_pb2.ExportTitlesRequest, _catalog_pb2.ExportTitlesResponse]  # type: ignore[assignment]
-    """ExportTitles streams all titles by id, at most 100 a message, each message with the revision from which
+    """ExportTitles streams all titles in the order they were created, at most 100 a message, each message with the revision from which
     ListChanges must be followed so that nothing is missed. Resume with after_title_id.
     """
     ListChanges: _aio.UnaryUnaryMultiCallable[_catalog_pb2.ListChangesRequest, _catalog_pb2.ListChangesResponse]  # type: ignore[assignment]
@@ -197,7 +199,7 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     """
     ListAliases: _aio.UnaryUnaryMultiCallable[_catalog_pb2.ListAliasesRequest, _catalog_pb2.ListAliasesResponse]  # type: ignore[assignment]
     """ListAliases pages through the alias registry: what is derived from the titles and what was edited.
-    Errors: NOT_FOUND TITLE_NOT_FOUND when a title_id is given, INVALID_ARGUMENT PAGE_TOKEN_INVALID.
+    Errors: NOT_FOUND TITLE_NOT_FOUND when a title_id is given, INVALID_ARGUMENT INVALID_PAGE_TOKEN.
     """
     UpdateAlias: _aio.UnaryUnaryMultiCallable[_catalog_pb2.UpdateAliasRequest, _catalog_pb2.Alias]  # type: ignore[assignment]
     """UpdateAlias sets class, prior, kind and pin of one name of a title, adding the name when it is new.
@@ -232,7 +234,7 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
     """CatalogService owns titles, the alias registry and reference images.
 
     Every write takes a `request_id`: repeated with the same body it answers as the first time, with another
-    body it is refused (ALREADY_EXISTS, REQUEST_ID_REUSED). Every write gets the next `revision`; revisions
+    body it is refused (FAILED_PRECONDITION, REQUEST_ID_REUSED). Every write gets the next `revision`; revisions
     have no gaps and become visible in order, so a follower of ListChanges misses nothing.
     Errors of every rpc: INVALID_ARGUMENT with the field named, UNAVAILABLE when the database is.
     """
@@ -254,7 +256,7 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_pb2.BatchGetTitlesResponse, _abc.Awaitable[_catalog_pb2.BatchGetTitlesResponse]]:
         """BatchGetTitles returns up to 1,000 titles in the order asked and names those that do not exist.
-        An answer never passes 3 MB: ids that did not fit come back in `unread_ids`.
+        An answer never passes 2 MB: ids that did not fit come back in `unread_ids`.
         """
 
     @_abc_1.abstractmethod
@@ -263,8 +265,9 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalog_pb2.ListTitlesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_pb2.ListTitlesResponse, _abc.Awaitable[_catalog_pb2.ListTitlesResponse]]:
-        """ListTitles pages through titles by id, filtered. Deleted titles are left out unless the filter names state.
-        Errors: INVALID_ARGUMENT FILTER_INVALID, PAGE_TOKEN_INVALID.
+        """ListTitles pages through titles in the order they were created, filtered. Deleted titles are left out unless
+        the filter names state. A page also ends at 2 MB.
+        Errors: INVALID_ARGUMENT FILTER_INVALID, INVALID_PAGE_TOKEN.
         """
 
     @_abc_1.abstractmethod
@@ -274,7 +277,7 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_pb2.SearchTitlesResponse, _abc.Awaitable[_catalog_pb2.SearchTitlesResponse]]:
         """SearchTitles finds titles by any of their names in any script, by prefix, with one or two typos;
-        best match first, then most popular. Only active titles whose embargo has lifted, unless asked otherwise.
+        best match first, then most popular, the best 500 in all. Only active titles whose embargo has lifted, unless asked otherwise.
         Over HTTP this is HubService.SearchTitles, GET /v1/titles:search.
         Errors: UNAVAILABLE INDEX_NOT_READY while the index is built after a start.
         """
@@ -349,7 +352,7 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalog_pb2.ExportTitlesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_catalog_pb2.ExportTitlesResponse], _abc.AsyncIterator[_catalog_pb2.ExportTitlesResponse]]:
-        """ExportTitles streams all titles by id, at most 100 a message, each message with the revision from which
+        """ExportTitles streams all titles in the order they were created, at most 100 a message, each message with the revision from which
         ListChanges must be followed so that nothing is missed. Resume with after_title_id.
         """
 
@@ -371,7 +374,7 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_pb2.ListAliasesResponse, _abc.Awaitable[_catalog_pb2.ListAliasesResponse]]:
         """ListAliases pages through the alias registry: what is derived from the titles and what was edited.
-        Errors: NOT_FOUND TITLE_NOT_FOUND when a title_id is given, INVALID_ARGUMENT PAGE_TOKEN_INVALID.
+        Errors: NOT_FOUND TITLE_NOT_FOUND when a title_id is given, INVALID_ARGUMENT INVALID_PAGE_TOKEN.
         """
 
     @_abc_1.abstractmethod

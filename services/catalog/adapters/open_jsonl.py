@@ -195,13 +195,14 @@ def _popularity(row: Mapping[str, Any]) -> float:
 
 
 def _offers(row: Mapping[str, Any]) -> tuple[WatchOffer, ...]:
-    """One offer for each provider, type and region; the one with a page to go to wins."""
+    """One offer for each provider, type and region: with the page of one source and the date of another."""
     found: dict[tuple[str, str, str], WatchOffer] = {}
     for offer in _said_offers(row):
         key = (offer.provider_id, offer.offer_type.value, offer.iso_3166_1)
-        known = found.get(key)
-        if known is None or (offer.links.web_url and not known.links.web_url):
-            found[key] = replace(offer, as_of_time=offer.as_of_time or (known.as_of_time if known else None))
+        known = found.get(key, offer)
+        dated = offer if offer.as_of_time else known
+        paged = offer if offer.links.web_url else known
+        found[key] = replace(dated, links=paged.links)
     return tuple(found.values())
 
 

@@ -133,8 +133,15 @@ class AliasCases:
         if only_stored:
             return [self._shared(each) for each in stored]
         folded = fold(name)
-        titles = await self._titles.get_all(self._index.ids_named(folded))
-        defaults = [each for title in titles.values() for each in self._defaults(title) if fold(each.name) == folded]
+        ids = self._index.ids_named(folded)
+        titles = await self._titles.get_all(ids)
+        defaults = [
+            each
+            for title_id in ids
+            if title_id in titles
+            for each in self._defaults(titles[title_id])
+            if fold(each.name) == folded
+        ]
         by_title = {(each.title_id, each.kind): each for each in [*defaults, *stored]}
         return [self._shared(each) for each in by_title.values()]
 

@@ -1,7 +1,8 @@
 """The catalog's documents in MongoDB: the only part of it that knows motor.
 
 `journal` gives revisions and commits writes with their changes, `titles` reads titles, `feed` reads changes,
-`imports`, `aliases` and `images` keep what their names say. `windows` pages through a collection by number.
+`imports`, `aliases` and `images` keep what their names say. `windows` pages through a collection by number,
+`indexes` bounds the making of indexes.
 """
 
 from services.catalog.store.aliases import Aliases

@@ -8,6 +8,7 @@ from services.catalog.domain import Alias, AliasKind
 from services.catalog.names import fold
 from services.catalog.plain import from_plain, to_plain
 from services.catalog.store import windows
+from services.catalog.store.indexes import preparing
 from services.catalog.store.titles import IDS_PER_QUERY_MAX
 
 # Entries of one commit share its revision; this keeps their numbers apart.
@@ -25,7 +26,7 @@ class Aliases:
         self._aliases = database["aliases"]
 
     async def prepare(self) -> None:
-        with mongo.deadline():
+        with preparing():
             await self._aliases.create_index("ordinal")
             await self._aliases.create_index("body.title_id")
             await self._aliases.create_index("folded")

@@ -9,6 +9,7 @@ from services.catalog.domain import ReferenceBank, ReferenceImage, ReferenceStat
 from services.catalog.plain import from_plain, to_plain
 from services.catalog.store import windows
 from services.catalog.store.aliases import ORDINALS_PER_REVISION
+from services.catalog.store.indexes import preparing
 
 
 class ReferenceImages:
@@ -19,7 +20,7 @@ class ReferenceImages:
         self._banks = database["reference_banks"]
 
     async def prepare(self) -> None:
-        with mongo.deadline():
+        with preparing():
             await self._images.create_index("ordinal")
             await self._images.create_index([("body.title_id", 1), ("ordinal", 1)])
             await self._banks.create_index("state")

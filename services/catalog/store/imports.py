@@ -4,6 +4,7 @@ from chassis import mongo
 from chassis.mongo import Database, Session
 from services.catalog.domain import ImportState
 from services.catalog.plain import from_plain, to_plain
+from services.catalog.store.indexes import preparing
 
 
 class Imports:
@@ -14,7 +15,7 @@ class Imports:
 
     async def prepare(self) -> None:
         # A transaction may not make its collection.
-        with mongo.deadline():
+        with preparing():
             await self._imports.create_index("body.start_time")
 
     async def get(self, import_id: str, session: Session | None = None) -> ImportState | None:

@@ -21,6 +21,7 @@ from chassis.clock import Clock
 from chassis.mongo import Database, Document, RequestIdReused, Session, StoreConflict
 from services.catalog.domain import ChangeType, FieldChange, Stored, Write
 from services.catalog.plain import time_text
+from services.catalog.store.indexes import preparing
 from services.catalog.store.titles import document_of
 from services.catalog.title import Title
 
@@ -119,7 +120,7 @@ class Journal:
 
     async def prepare(self) -> None:
         """Makes collections, indexes and the counter: a transaction may not make them."""
-        with mongo.deadline():
+        with preparing():
             await self._database["changes"].create_index("last", unique=True)
             await self._database["write_requests"].create_index("expire_time", expireAfterSeconds=0)
             await self._database["meta"].update_one({"_id": _COUNTER}, {"$setOnInsert": {"value": 0}}, upsert=True)

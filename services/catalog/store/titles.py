@@ -11,6 +11,7 @@ from services.catalog.domain import Stored
 from services.catalog.filter import Field, Operator, Term, TitleFilter
 from services.catalog.plain import from_plain, time_of, to_plain
 from services.catalog.store import windows
+from services.catalog.store.indexes import preparing
 from services.catalog.title import Title, TitleState
 
 # With more ids in one $in the local SecantusDB reads the whole collection (0.7 s at 40,000 titles).
@@ -83,7 +84,7 @@ class Titles:
         """Ordinals are revisions, so they are unique without being told; a unique index makes an insert in a
         transaction of the local SecantusDB five times dearer (0.2 → 1.0 ms at 500 rows).
         """
-        with mongo.deadline():
+        with preparing():
             await self._titles.create_index("ordinal")
             await self._titles.create_index([("body.studio_id", 1), ("ordinal", 1)])
             await self._titles.create_index([("body.year", 1), ("ordinal", 1)])
