@@ -74,9 +74,6 @@ class ToyIndex:
         kept = {**self.titles, **{title.title_id: title for title in changed}}
         return ToyIndex([title for title in kept.values() if title.title_id not in set(removed)])
 
-    def merged(self):
-        return self
-
 
 @dataclass
 class ToyEngine:

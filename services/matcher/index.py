@@ -1,7 +1,7 @@
 """The index in use: names, title cards and reference images of one catalog revision, swapped as a whole."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -13,8 +13,10 @@ from services.matcher.errors import IndexLoading
 from services.matcher.text.index import TextIndex
 from services.matcher.text.matches import TextMatch
 from services.matcher.text.posts import Post
+from services.matcher.text.titles import NameKind
 from services.matcher.titles import CatalogTitle, ReferenceBank
 from services.matcher.visual.engine import VisualEngine
+from services.matcher.visual.sound import SoundIndex, Soundtrack
 
 NAMES_FILE = "names.index"
 CARDS_FILE = "cards.json"
@@ -52,10 +54,12 @@ class LiveIndex:
     visual: VisualEngine = field(default_factory=VisualEngine)
     cards: dict[str, TitleCard] = field(default_factory=dict)
     references: dict[str, frozenset[str]] = field(default_factory=dict)  # ids held, by title
+    sounds: SoundIndex = field(default_factory=lambda: SoundIndex.build(()))
+    soundtracks: dict[str, tuple[str, ...]] = field(default_factory=dict)  # songs by title
     latest_revision: int = 0
     build_time: datetime | None = None
     agreed_at: float = 0.0  # monotonic; when the index last agreed with the catalog
-    overlay_size: int = 0
+    overlay_size: int = 0  # titles changed since the index was built anew
     _names: Names | None = None
 
     @property
@@ -101,7 +105,21 @@ class LiveIndex:
 
     def put_cards(self, titles: Iterable[CatalogTitle]) -> None:
         """Cards decide about anchors at once, whether or not the names are searchable yet."""
-        self.cards.update((title.id, title.card) for title in titles)
+        songs = {}
+        for title in titles:
+            self.cards[title.id] = title.card
+            songs[title.id] = songs_of(title) if title.is_matchable else ()
+        self.put_songs(songs)
+
+    def put_songs(self, songs: Mapping[str, tuple[str, ...]]) -> None:
+        """Songs by title; few titles have any, so that the index of sounds is made anew at each change."""
+        if all(self.soundtracks.get(title_id, ()) == names for title_id, names in songs.items()):
+            return
+        merged = {**self.soundtracks, **songs}
+        self.soundtracks = {title_id: names for title_id, names in merged.items() if names}
+        self.sounds = SoundIndex.build(
+            Soundtrack(title_id=title_id, name=name) for title_id, names in self.soundtracks.items() for name in names
+        )
 
     def put_bank(self, bank: ReferenceBank) -> None:
         """Replaces the reference images of one title."""
@@ -115,6 +133,10 @@ class LiveIndex:
         self.references[bank.title_id] = now
 
 
+def songs_of(title: CatalogTitle) -> tuple[str, ...]:
+    return tuple(name.text for name in title.names.names if name.kind is NameKind.SOUNDTRACK)
+
+
 def changed(text: TextIndex, titles: Iterable[CatalogTitle]) -> TextIndex:
     """The index after these titles changed; of one that comes twice the later counts."""
     latest = {title.id: title for title in titles}
@@ -124,35 +146,54 @@ def changed(text: TextIndex, titles: Iterable[CatalogTitle]) -> TextIndex:
     )
 
 
-def save(names: Names, cards: dict[str, TitleCard], folder: Path) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """What one index is saved as and loaded from."""
+
+    text: TextIndex
+    revision: int
+    cards: Mapping[str, TitleCard]
+    soundtracks: Mapping[str, tuple[str, ...]]
+
+
+def save(saved: Saved, folder: Path) -> None:
     """Writes both files so that a crash leaves the old pair or the new one, never half."""
     folder.mkdir(parents=True, exist_ok=True)
-    stem = f"{names.revision}"
-    names.text.save(folder / f"{stem}.{NAMES_FILE}")
+    names_file = f"{saved.revision}.{NAMES_FILE}"
+    saved.text.save(folder / names_file)
     rows = {
         title_id: (card.name, int(card.state), card.media_type, card.studio_id, card.embargo_lift_s)
-        for title_id, card in list(cards.items())
+        for title_id, card in list(saved.cards.items())
     }
-    draft = folder / f"{stem}.{CARDS_FILE}.draft"
-    draft.write_text(json.dumps({"format": FORMAT, "revision": names.revision, "cards": rows}), "utf-8")
+    content = {
+        "format": FORMAT,
+        "revision": saved.revision,
+        "cards": rows,
+        "soundtracks": dict(saved.soundtracks),
+    }
+    draft = folder / f"{saved.revision}.{CARDS_FILE}.draft"
+    draft.write_text(json.dumps(content), "utf-8")
     draft.replace(folder / CARDS_FILE)
     for old in folder.glob(f"*.{NAMES_FILE}"):
-        if old.name != f"{stem}.{NAMES_FILE}":
+        if old.name != names_file:
             old.unlink(missing_ok=True)
 
 
-def load(folder: Path, text_class: type[TextIndex]) -> tuple[TextIndex, dict[str, TitleCard], int] | None:
+def load(folder: Path, text_class: type[TextIndex]) -> Saved | None:
     """The saved index, or None when there is none that this code can read."""
     try:
-        saved = json.loads((folder / CARDS_FILE).read_text("utf-8"))
-        if saved["format"] != FORMAT:
+        content = json.loads((folder / CARDS_FILE).read_text("utf-8"))
+        if content["format"] != FORMAT:
             return None
-        revision = int(saved["revision"])
-        text = text_class.load(folder / f"{revision}.{NAMES_FILE}")
-        cards = {
-            title_id: TitleCard(name, TitleState(state), media_type, studio_id, embargo_lift_s)
-            for title_id, (name, state, media_type, studio_id, embargo_lift_s) in saved["cards"].items()
-        }
+        revision = int(content["revision"])
+        return Saved(
+            text=text_class.load(folder / f"{revision}.{NAMES_FILE}"),
+            revision=revision,
+            cards={
+                title_id: TitleCard(name, TitleState(state), media_type, studio_id, embargo_lift_s)
+                for title_id, (name, state, media_type, studio_id, embargo_lift_s) in content["cards"].items()
+            },
+            soundtracks={title_id: tuple(songs) for title_id, songs in content["soundtracks"].items()},
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return text, cards, revision

@@ -1,18 +1,16 @@
-"""Pictures beside words: the frames a video brings, and candidates that both speak for or against."""
+"""Pictures and sound beside words: the frames a video brings, and candidates all three speak for or against."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from services.matcher.calibration import probability_of
-from services.matcher.domain import Candidate, Evidence, FrameVector, Segment, Video
+from services.matcher.calibration import logit_of
+from services.matcher.domain import Candidate, Evidence, FrameVector, Segment, Span, Video
 from services.matcher.text.matches import SignalType
+from services.matcher.visual.fuse import FusedTitle, Part, fuse
 from services.matcher.visual.signals import Fingerprint, Frame, VisualMatch, embedding_from_values, pdq_from_hex
-
-# A picture that alone is as sure as this speaks against words that name another title.
-CONTRADICTS_FROM = 0.5
+from services.matcher.visual.sound import SoundEvidence
 
 
 def has_frames(video: Video) -> bool:
@@ -43,21 +41,42 @@ def frames_of(video: Video, at: str) -> tuple[Frame, ...]:
     return tuple(Frame(t_ms=t_ms, fingerprints=tuple(prints)) for t_ms, prints in sorted(found.items()) if prints)
 
 
-def fused(candidates: Sequence[Candidate], seen: Sequence[VisualMatch]) -> tuple[Candidate, ...]:
-    """One probability a title: what the picture says is added to the logit of what the words said.
+def fused(
+    candidates: Sequence[Candidate], seen: Sequence[VisualMatch], heard: Sequence[SoundEvidence]
+) -> tuple[Candidate, ...]:
+    """One probability a title from words, pictures and sound; evidence sums to its logit.
 
-    A title that only the picture shows starts from the picture's own prior. Words whose title the picture does not
-    show, while it surely shows another, are contradicted: a reviewer has to look.
+    A title on either side of a contradiction between picture and words is contradicted: a reviewer has to look.
     """
-    pictures = {each.title_id: each for each in seen}
-    sure = {each.title_id for each in seen if each.probability >= CONTRADICTS_FROM and not each.is_borderline}
-    joined = [
-        _joined(candidate, pictures[candidate.title_id]) if candidate.title_id in pictures else candidate
-        for candidate in candidates
-    ]
-    named = {candidate.title_id for candidate in candidates}
-    joined += [_seen_only(each) for each in seen if each.title_id not in named]
-    return tuple(replace(each, is_contradicted=True) if sure and each.title_id not in sure else each for each in joined)
+    named = {candidate.title_id: candidate for candidate in candidates}
+    sights = {each.title_id: each for each in seen}
+    sounds = {each.title_id: each for each in heard}
+    titles = fuse({title_id: logit_of(each.probability) for title_id, each in named.items()}, seen, heard)
+    return tuple(
+        _fused(
+            title,
+            named.get(title.title_id) or Candidate(title_id=title.title_id, probability=0.0, evidence=()),
+            (*_seen(sights.get(title.title_id)), *_heard(sounds.get(title.title_id))),
+        )
+        for title in titles
+    )
+
+
+def _fused(title: FusedTitle, candidate: Candidate, evidence: tuple[Evidence, ...]) -> Candidate:
+    """The candidate with what pictures and sound add, and what only the fusion adds: prior and conflict."""
+    own = tuple(
+        Evidence(signal_type=SignalType.PRIOR, value=f"fusion {each.part.value}", contribution=each.value)
+        for each in title.contributions
+        if each.part in {Part.PRIOR, Part.CONFLICT}
+    )
+    if not evidence and not own:
+        return replace(candidate, is_contradicted=title.is_contested)
+    return replace(
+        candidate,
+        probability=title.probability,
+        evidence=(*candidate.evidence, *evidence, *own),
+        is_contradicted=title.is_contested,
+    )
 
 
 def _vector(vector: FrameVector, at: str) -> Fingerprint:
@@ -65,22 +84,9 @@ def _vector(vector: FrameVector, at: str) -> Fingerprint:
     return Fingerprint(embedding=embedding_from_values(vector.model, len(values), values, at=at))
 
 
-def _joined(candidate: Candidate, picture: VisualMatch) -> Candidate:
-    return _with(candidate, (*candidate.evidence, *_evidence(picture)))
-
-
-def _seen_only(picture: VisualMatch) -> Candidate:
-    prior = Evidence(signal_type=SignalType.PRIOR, value="picture alone", contribution=picture.prior_logit)
-    bare = Candidate(title_id=picture.title_id, probability=0.0, evidence=())
-    return replace(_with(bare, (prior, *_evidence(picture))), is_contradicted=picture.is_borderline)
-
-
-def _with(candidate: Candidate, evidence: tuple[Evidence, ...]) -> Candidate:
-    logit = math.fsum(each.contribution for each in evidence)
-    return replace(candidate, evidence=evidence, probability=probability_of(logit))
-
-
-def _evidence(picture: VisualMatch) -> tuple[Evidence, ...]:
+def _seen(picture: VisualMatch | None) -> tuple[Evidence, ...]:
+    if picture is None:
+        return ()
     return tuple(
         Evidence(
             signal_type=SignalType.VISUAL,
@@ -91,4 +97,17 @@ def _evidence(picture: VisualMatch) -> tuple[Evidence, ...]:
             distance=each.distance,
         )
         for each in picture.evidence
+    )
+
+
+def _heard(sound: SoundEvidence | None) -> tuple[Evidence, ...]:
+    if sound is None:
+        return ()
+    return (
+        Evidence(
+            signal_type=SignalType.SOUND,
+            value=sound.value,
+            contribution=sound.contribution,
+            span=Span(field="sound.title", index=0, start=0, end=len(sound.value)),
+        ),
     )

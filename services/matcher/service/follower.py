@@ -12,7 +12,7 @@ from chassis.errors import SpotlightError
 from chassis.telemetry import Telemetry
 from services.matcher import index as indexes
 from services.matcher.domain import Cause
-from services.matcher.index import LiveIndex
+from services.matcher.index import LiveIndex, Saved
 from services.matcher.service.rematches import Rematching
 from services.matcher.store.state import State
 from services.matcher.text.titles import TitleNames
@@ -20,9 +20,12 @@ from services.matcher.titles import CatalogChange, CatalogFeed
 
 POLL_WAIT_S = 5.0
 RETRY_S = 1.0
-# After so many changed titles the overlay is folded in and saved; until then a restart replays the feed.
-OVERLAY_MAX = 2_000
+# After so many changed titles the index is saved; until then a restart replays the feed.
+UNSAVED_MAX = 2_000
 SAVE_EVERY_S = 300.0
+# So far behind, an export is quicker than the feed; after so many changes, dead rows are worth a rebuild.
+REBUILD_BEHIND = 20_000
+REBUILD_AFTER = 200_000
 QUEUE_BATCHES = 20  # at most so much of an export waits in memory
 PUT_WAIT_S = 0.02
 TOUCHED = "touched"  # the catalog revision up to which stored videos were matched again
@@ -49,6 +52,8 @@ class CatalogFollower:
         self._folder = folder
         self._clock = clock
         self._saved_at = clock.monotonic()
+        self._unsaved = 0
+        self._is_caught_up = False
         self._pending: dict[str, CatalogChange] = {}
         self._pending_revision = 0
         self._wake = asyncio.Event()
@@ -64,11 +69,11 @@ class CatalogFollower:
         found = await asyncio.to_thread(indexes.load, self._folder, self._index.text_class)
         if found is None:
             return False
-        text, cards, revision = found
-        self._index.cards.update(cards)
-        self._index.swap(text, revision)
+        self._index.cards.update(found.cards)
+        self._index.put_songs(found.soundtracks)
+        self._index.swap(found.text, found.revision)
         await self._load_references()
-        self._log.info("index restored", revision=revision, titles=len(cards))
+        self._log.info("index restored", revision=found.revision, titles=len(found.cards))
         return True
 
     async def follow(self) -> None:
@@ -80,6 +85,7 @@ class CatalogFollower:
             except SpotlightError as error:
                 self._log.info("the catalog cannot be read yet", reason=error.reason)
                 await asyncio.sleep(RETRY_S)
+        self._wake.set()
         while True:
             try:
                 await self.step(POLL_WAIT_S)
@@ -103,6 +109,7 @@ class CatalogFollower:
             await stream.end()
         text = await build
         self._index.swap(text, revision)
+        self._index.overlay_size = 0
         self._index.see_latest(revision)
         await self._load_references()
         if await self._state.cursor(TOUCHED) is None:
@@ -113,12 +120,16 @@ class CatalogFollower:
     async def step(self, wait_s: float) -> int:
         """Takes one page of the feed into the index; the number of changes."""
         changes, latest = await self._feed.changes(self._index.revision, wait_s)
+        if latest - self._index.revision > REBUILD_BEHIND or self._index.overlay_size > REBUILD_AFTER:
+            await self.first_load()
+            self._is_caught_up = False
+            self._wake.set()
+            return len(changes)
         if changes:
             await self.apply(changes)
         self._index.see_latest(latest)
-        if self._index.overlay_size >= OVERLAY_MAX or (
-            self._index.overlay_size and self._clock.monotonic() - self._saved_at > SAVE_EVERY_S
-        ):
+        unsaved_s = self._clock.monotonic() - self._saved_at
+        if self._unsaved >= UNSAVED_MAX or (self._unsaved and unsaved_s > SAVE_EVERY_S):
             await self.save()
         return len(changes)
 
@@ -134,6 +145,7 @@ class CatalogFollower:
             text = await asyncio.to_thread(indexes.changed, self._index.names.text, titles)
         self._index.swap(text, revision)
         self._index.overlay_size += len(titles)
+        self._unsaved += len(titles)
         for change in changes:
             if change.touches_references:
                 await self._load_references(change.title.id)
@@ -147,7 +159,14 @@ class CatalogFollower:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            await self.touch_pending()
+            try:
+                if not self._is_caught_up:
+                    await self.catch_up()
+                    self._is_caught_up = True
+                await self.touch_pending()
+            except BaseException:
+                self._wake.set()  # what was not done is done when this begins again
+                raise
 
     async def touch_pending(self) -> None:
         pending, revision = dict(self._pending), self._pending_revision
@@ -156,9 +175,9 @@ class CatalogFollower:
             await self._touch(pending.values())
         except BaseException:
             self._pending = pending | self._pending  # nothing is forgotten; newer changes of a title count
-            self._wake.set()
             raise
-        await self._state.put_cursor(TOUCHED, revision)
+        if revision:
+            await self._state.put_cursor(TOUCHED, revision)
 
     async def _touch(self, pending: Collection[CatalogChange]) -> None:
         for change in pending:
@@ -181,14 +200,16 @@ class CatalogFollower:
             await self.touch_pending()
 
     async def save(self) -> None:
-        """Folds the overlay in and writes the file; searches go on meanwhile."""
+        """Writes the index to its file; searches go on meanwhile."""
         names = self._index.names
-        text = await asyncio.to_thread(names.text.merged)
-        if self._index.names is names:
-            self._index.swap(text, names.revision)
-            self._index.overlay_size = 0
-        names = self._index.names
-        await asyncio.to_thread(indexes.save, names, self._index.cards, self._folder)
+        self._unsaved = 0
+        saved = Saved(
+            text=names.text,
+            revision=names.revision,
+            cards=self._index.cards,
+            soundtracks=self._index.soundtracks,
+        )
+        await asyncio.to_thread(indexes.save, saved, self._folder)
         self._saved_at = self._clock.monotonic()
 
     async def _load_references(self, title_id: str = "") -> None:

@@ -28,6 +28,7 @@ from services.matcher.store.commit import Stale, Unit
 ATTEMPTS_MAX = 8
 FREE_READ_MAX = 300  # free tasks read at once; more reviewers than that would meet at the same ones
 FREE_KEPT_S = 1.0
+FRESH_S = 0.2  # however many find nothing, the queue is read so often at most
 UNFINISHED = (TaskState.OPEN, TaskState.LEASED)
 ANY = TaskFilter()
 
@@ -239,12 +240,10 @@ class Reviews:
     async def _free_tasks(self, wanted: TaskFilter, *, is_fresh: bool) -> Sequence[Task]:
         """Free tasks in the order of the queue, at most a second old unless asked for fresh ones."""
         read_at, known = self._free.get(wanted, (-FREE_KEPT_S, []))
-        now = self._clock.monotonic()
-        if is_fresh or now - read_at >= FREE_KEPT_S or not known:
-            found = await self._shelf.tasks.page(UNFINISHED, wanted, (), FREE_READ_MAX)
-            moment = self._clock.now()
-            known = [task for task in found if not is_live(task, moment)]
-            self._free[wanted] = (now, known)
+        age_s = self._clock.monotonic() - read_at
+        if age_s >= (FRESH_S if is_fresh or not known else FREE_KEPT_S):
+            known = await self._shelf.tasks.free(wanted, self._clock.now(), FREE_READ_MAX)
+            self._free[wanted] = (self._clock.monotonic(), known)
         return list(known)
 
     async def _held_under(self, hold: Hold) -> Task | None:

@@ -1,4 +1,4 @@
-"""Looking at the frames of videos, where they bring any, and joining what is seen with what was read."""
+"""Looking at frames and listening to sounds, where videos bring any, and joining it with what was read."""
 
 import asyncio
 from collections.abc import Sequence
@@ -27,11 +27,12 @@ class Pictures:
         ]
 
     async def _fused(self, at: str, video: Video, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+        heard = self._index.sounds.hear(video.sound_title, video.sound_author) if video.sound_title else ()
         if not (has_frames(video) or video.images or video.clip):
-            return candidates
+            return fused(candidates, (), heard) if heard else candidates
         frames = [*frames_of(video, at), *await self._read(video, at)]
         seen = await asyncio.to_thread(self._index.visual.match, frames)
-        return fused(candidates, seen)
+        return fused(candidates, seen, heard)
 
     async def _read(self, video: Video, at: str) -> tuple[Frame, ...]:
         """Frames from pixels that were sent along."""

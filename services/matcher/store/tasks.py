@@ -59,6 +59,19 @@ class Tasks:
             cursor = self._database.tasks.find(query, sort=[("rank", -1), ("_id", 1)]).limit(count)
             return [task_of(document) async for document in cursor]
 
+    async def free(self, wanted: TaskFilter, now: datetime, count: int) -> list[Task]:
+        """Tasks that nobody holds, in the order of the queue."""
+        query: Document = {
+            "$or": [
+                {"state": int(TaskState.OPEN)},
+                {"state": int(TaskState.LEASED), "lease.exp": {"$lte": now}},
+            ],
+            **_filter(wanted),
+        }
+        with deadline():
+            cursor = self._database.tasks.find(query, sort=[("rank", -1), ("_id", 1)]).limit(count)
+            return [task_of(document) async for document in cursor]
+
     async def held_by(self, reviewer_id: str) -> list[Task]:
         with deadline():
             cursor = self._database.tasks.find({"lease.h": reviewer_id, "state": int(TaskState.LEASED)})
