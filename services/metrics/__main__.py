@@ -1,4 +1,6 @@
-"""Runs a metrics process: `python -m services.metrics`."""
+"""Runs a metrics process: `python -m services.metrics`; with `verify` or `rebuild` it derives rollups from the log."""
+
+import sys
 
 from chassis import client, config, mongo, paging, server
 from chassis.client import Client
@@ -6,6 +8,7 @@ from chassis.server import Registration
 from chassis.telemetry import Telemetry
 from protos.catalog.v1 import catalog_pb2_grpc
 from protos.metrics.v1 import metrics_pb2_grpc
+from services.metrics import rebuild
 from services.metrics.config import MetricsSettings
 from services.metrics.rpc.feed import CatalogFeed
 from services.metrics.rpc.servicer import SERVICE_NAME, MetricsServicer
@@ -36,5 +39,17 @@ async def main() -> None:
         mongo.close(database)
 
 
+async def derive(act: str) -> None:
+    """`verify` compares the stored rollups with ones derived anew; `rebuild` derives them again in place."""
+    settings = config.load(MetricsSettings)
+    database = mongo.connect(settings.mongo_url, settings.database)
+    stored, anew = await rebuild.verify(database) if act == "verify" else (await rebuild.rebuild(database),) * 2
+    mongo.close(database)
+    print(f"stored  {stored}\nderived {anew}")  # noqa: T201 - the answer to the operator
+    if stored != anew:
+        raise SystemExit(1)
+
+
 if __name__ == "__main__":
-    server.run(main, name=NAME)
+    acts = [act for act in sys.argv[1:] if act in {"verify", "rebuild"}]
+    server.run(lambda: derive(acts[0]) if acts else main(), name=NAME)

@@ -207,7 +207,7 @@ def missing_offers(sight: Sight) -> list[Insight]:
                 InsightKind.ADD_WATCH_OFFER,
                 region.region,
                 0.4 + region.share,
-                observation=f"{region.clicks} anchor clicks came from {region.region}, where {sight.title.name} has no watch offer.",
+                observation=f"Over {region.clicks} anchor clicks in two weeks came from {region.region}, where {sight.title.name} has no watch offer.",
                 reason="Viewers who look for a place to watch and find none leave.",
                 action=f"Add a watch offer for {region.region}.",
                 facts=(("click_count", float(region.clicks)), ("viewer_count", float(region.viewers)), ("share", region.share)),

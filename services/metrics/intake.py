@@ -1,7 +1,7 @@
 """Checks a batch event by event, column-wise: what is kept, and why each of the others is not."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -152,7 +152,7 @@ def _field_checks(raw: RawEvents) -> list[Check]:
         ("campaign_id", raw.campaigns),
         ("offer_id", raw.offers),
     ):
-        checks.append((_where(column, _bad_id), Reason.FIELD_INVALID, f"{name} must match [A-Za-z0-9:_.-]{{1,128}}"))
+        checks.append((_of_names(column, _bad_names(column.names)), Reason.FIELD_INVALID, f"{name} must match [A-Za-z0-9:_.-]{{1,128}}"))
     viewer_lengths = np.fromiter(map(len, raw.viewers), np.int64, len(raw))
     checks += [
         (_where(raw.regions, _bad_region), Reason.FIELD_INVALID, "viewer_region must be two capital letters"),
@@ -177,12 +177,19 @@ def _outside(values: I64, end: int) -> Bools:
 
 def _where(column: Coded, test: Callable[[str], bool]) -> Bools:
     """The rows whose name passes the test; each distinct name is looked at once."""
-    passed = np.fromiter(map(test, column.names), bool, len(column.names))
+    return _of_names(column, np.fromiter(map(test, column.names), bool, len(column.names)))
+
+
+def _of_names(column: Coded, passed: Bools) -> Bools:
     return passed[column.codes] if len(passed) else np.zeros(len(column.codes), bool)
 
 
-def _bad_id(name: str) -> bool:
-    return bool(name) and not ID_PATTERN.fullmatch(name)
+def _bad_names(names: Sequence[str]) -> Bools:
+    """Which names break the pattern of ids; the empty one does not."""
+    bad = _bad_ids(names)
+    for place in np.flatnonzero(bad).tolist():
+        bad[place] = bool(names[place])
+    return bad
 
 
 def _bad_region(name: str) -> bool:
@@ -200,8 +207,8 @@ def _bad_hashtags(names: str) -> bool:
     )
 
 
-def _bad_ids(ids: list[str]) -> Bools:
-    if not ids:
+def _bad_ids(ids: Sequence[str]) -> Bools:
+    if not len(ids):
         return np.zeros(0, bool)
     if max(map(len, ids)) > ID_CHARACTERS_MAX:
         # One absurd id would widen the matrix for all.

@@ -295,6 +295,17 @@ class Rollups:
         distinct, first = np.unique(np.concatenate(digests), return_index=True)
         return await self._put_names(new, distinct, np.concatenate(names)[first].tolist())
 
+    async def settled(self) -> None:
+        """Returns when merged segments are dropped."""
+        await asyncio.gather(*self._dropping)
+
+    async def settled(self) -> None:
+        """Drops what was merged away without waiting for queries under way: there are none."""
+        for task in tuple(self._dropping):
+            task.cancel()
+        await asyncio.gather(*self._dropping, return_exceptions=True)
+        await self._store.drop_segments(await self._store.merged_away(self.segments))
+
     def _drop_later(self, run: Sequence[Segment]) -> None:
         async def drop() -> None:
             await asyncio.sleep(DROP_AFTER_S)

@@ -266,6 +266,18 @@ def planted(titles: int, start_minute: int, hours: int, events: int, seed: int) 
         found.append(
             Spike(title=title, start_minute=at, minutes=120, events=int(max(usual * 12, 150)), cause=cause)
         )
+    # Two creators who rise through the last six days: slow enough to be no spike.
+    length = min(6 * HOURS_A_DAY, hours) * HOUR_MINUTES
+    found += [
+        Spike(
+            title=title,
+            start_minute=start_minute + hours * HOUR_MINUTES - length,
+            minutes=length,
+            events=int(max(float(weights[title]) * length / HOUR_MINUTES * 0.15, 120)),
+            cause=Cause.CREATOR,
+        )
+        for title in range(min(2, titles))
+    ]
     return tuple(found)
 
 

@@ -1,7 +1,7 @@
 """Looks at every title that moves, again and again: finds spikes, explains them, makes and measures suggestions."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from chassis.clock import Clock
 from chassis.errors import SpotlightError
 from chassis.ids import derived_id
 from services.metrics import causes, insights, keys, spikes
+from services.metrics.answers import Region
 from services.metrics.causes import ContributorKind, Spike, Surge
 from services.metrics.domain import (
     DAY_MINUTES,
@@ -51,6 +52,7 @@ NAMED_TABLES: Mapping[ContributorKind, Table] = {
     ContributorKind.CAMPAIGN: Table.CAMPAIGNS_HOUR,
 }
 LOOKED_UP_MAX = 20
+TENS = 10
 
 
 class Watch:
@@ -115,10 +117,7 @@ class Watch:
         if same and same[-1].end >= alarm.end and same[-1].count >= alarm.count and len(same) == 1:
             return
         if same:
-            # Hours find a little more or less of a spike than minutes do.
-            alarm = replace(
-                alarm, start=min(alarm.start, same[-1].start), end=max(alarm.end, *(spike.end for spike in same))
-            )
+            alarm = _joined(alarm, same, hourly)
         surge = await self._surge(title, facts, alarm)
         proof = causes.evidence(surge)
         spike = Spike(
@@ -233,7 +232,6 @@ class Watch:
         end = now // DAY_MINUTES * DAY_MINUTES + DAY_MINUTES
         period = Period(start=end - INSIGHT_DAYS * DAY_MINUTES, end=end)
         week = Period(start=end - COMPARED_DAYS * DAY_MINUTES, end=end)
-        geography = await self._reports.get_geography(facts.id, "", period)
         top = await self._reports.list_top_creators(facts.id, "", week, TopOrder.RISING, CREATORS_LOOKED_AT)
         choice = Choice(period=period, granularity=Granularity.DAY)
         totals = {total.type: total.count for total in (await self._reports.get_title_report(facts.id, "", choice)).totals}
@@ -243,7 +241,7 @@ class Watch:
         return Sight(
             title=facts,
             minute=now,
-            regions=geography.regions,
+            regions=await self._clicks(facts, period, now),
             creators=[(top.names.get(head.id, ""), head) for head in top.list.heads],
             growth=recent / before if before else 0.0,
             week_count=int(recent),
@@ -252,6 +250,27 @@ class Watch:
             clicks=totals.get(EventType.ANCHOR_CLICK, 0),
             spikes=await self._findings.spikes(facts.id, period.start, period.end),
         )
+
+    async def _clicks(self, facts: TitleFacts, period: Period, now: int) -> list[Region]:
+        """Clicks by region over two weeks, of regions with k viewers; in tens, so that no day's few can be told."""
+        number = self._rollups.memory.title_numbers[facts.id]
+        spans = [(table, period.start, period.end) for table in (Table.CELLS_DAY, Table.VIEWERS_DAY)]
+        cells = Grid.of(*await self._rollups.title_rows(number, spans))
+        cells = cells.take(cells.type == EventType.ANCHOR_CLICK)
+        by_region = cells.relabelled(region=cells.region)
+        total = int(by_region.count.sum())
+        each = zip(by_region.region.tolist(), by_region.count.tolist(), by_region.viewers().tolist(), strict=True)
+        return [
+            Region(
+                region=keys.region_name(code),
+                clicks=count // TENS * TENS,
+                viewers=int(viewers) // TENS * TENS,
+                share=count / total,
+                has_offer=facts.has_offer(keys.region_name(code), now * 60),
+            )
+            for code, count, viewers in each
+            if round(viewers) >= self._reports.viewers_min
+        ]
 
     async def _tags(self, title_id: str, period: Period) -> list[tuple[str, int, int]]:
         number = self._rollups.memory.title_numbers[title_id]
@@ -305,6 +324,21 @@ def _human_by_minute(rows: Rows, start: int, end: int) -> F64:
     parts = keys.unpack(rows.a)
     mask = (parts.agent == Agent.HUMAN) & (parts.minute >= start) & (parts.minute < end)
     return np.bincount(parts.minute[mask] - start, rows.v[mask], end - start).astype(np.float64)
+
+
+def _joined(alarm: Alarm, same: Sequence[Spike], hourly: Rows) -> Alarm:
+    """The alarm and the spikes it touches as one: hours find a little more or less of a spike than minutes do."""
+    start, end = min(alarm.start, *(each.start for each in same)), max(alarm.end, *(each.end for each in same))
+    apart = [each for each in same if each.end <= alarm.start or each.start >= alarm.end]
+    first, last = start // HOUR_MINUTES * HOUR_MINUTES, -(-end // HOUR_MINUTES) * HOUR_MINUTES
+    return Alarm(
+        start=start,
+        end=end,
+        peak=alarm.peak if alarm.score >= max(each.score for each in same) else same[-1].peak,
+        count=int(_human_by_hour(hourly, first, last).sum()),
+        expected=max(alarm.expected, *(each.expected for each in same)) + sum(each.expected for each in apart),
+        score=max(alarm.score, *(each.score for each in same)),
+    )
 
 
 def _what_rose(hourly: Rows, alarm: Alarm) -> EventType:

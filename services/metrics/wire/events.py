@@ -119,7 +119,7 @@ def _numbers(field: str, values: Sequence[int], count: int) -> I64:
         return np.zeros(count, np.int64)
     if len(values) != count:
         raise _bad(field, "must have one entry for each id, or none")
-    return np.array(values, np.int64)
+    return np.fromiter(values, np.int64, count)
 
 
 def _strings(field: str, values: Sequence[str], count: int) -> list[str]:

@@ -1,0 +1,41 @@
+"""Derives every rollup anew from the log: beside the live ones, to compare, or in their place.
+
+What is stored is a function of the log, so both must give the same digest, sketches included.
+"""
+
+from chassis.mongo import Database
+from services.metrics.digest import Key
+from services.metrics.generation import Memory
+from services.metrics.rollups import Rollups
+from services.metrics.service.ingest import rollup_digest
+from services.metrics.store.events import Store
+
+BESIDE = "rebuilt_"
+CACHE_BYTES = 16 * 2**20
+
+
+async def loaded(database: Database, prefix: str = "") -> Rollups:
+    """The rollups of a prefix, with everything after them folded and all that is complete stored."""
+    store = Store(database, prefix)
+    await store.ensure()
+    rollups = Rollups(store, Memory(Key.of(await store.secret())), cache_bytes_max=CACHE_BYTES)
+    await rollups.load()
+    await rollups.flush()
+    while await rollups.merge():
+        pass
+    await rollups.settled()
+    return rollups
+
+
+async def verify(database: Database) -> tuple[str, str]:
+    """The digests of the stored rollups and of ones derived anew beside them, which are removed again."""
+    await Store(database, BESIDE).drop_all()
+    anew = await rollup_digest(await loaded(database, BESIDE))
+    await Store(database, BESIDE).drop_all()
+    return await rollup_digest(await loaded(database)), anew
+
+
+async def rebuild(database: Database) -> str:
+    """Drops the stored rollups and derives them again; the digest. No metrics process may run meanwhile."""
+    await Store(database).drop_all()
+    return await rollup_digest(await loaded(database))
