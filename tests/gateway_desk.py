@@ -1,5 +1,7 @@
 """Stand-ins with something to look at: a queue of doubtful matches, and two weeks of a title's numbers."""
 
+# ruff: noqa: N802 - gRPC names its methods
+
 import itertools
 import math
 import random
@@ -295,7 +297,11 @@ class DeskMetrics(MetricsStandIn):
     async def GetGeography(self, request: Any, context: Any) -> report_pb2.GetGeographyResponse:
         regions = [
             report_pb2.RegionRow(
-                viewer_region=code, event_count=count, share=count / 40_000, click_rate=0.21, has_watch_offer=code != "BR"
+                viewer_region=code,
+                event_count=count,
+                share=count / 40_000,
+                click_rate=0.21,
+                has_watch_offer=code != "BR",
             )
             for code, count in (("US", 18_700), ("GB", 9_930), ("BR", 5_860), ("ZZ", 640))
         ]
@@ -303,13 +309,19 @@ class DeskMetrics(MetricsStandIn):
         return report_pb2.GetGeographyResponse(regions=regions)
 
     async def ListTopVideos(self, request: Any, context: Any) -> report_pb2.ListTopVideosResponse:
-        videos = [report_pb2.TopVideo(video_id=f"v{n}", creator_id="creator-1", view_count=9000 // n) for n in (1, 2, 3)]
+        videos = [
+            report_pb2.TopVideo(video_id=f"v{n}", creator_id="creator-1", view_count=9000 // n) for n in (1, 2, 3)
+        ]
         return report_pb2.ListTopVideosResponse(videos=videos)
 
     async def ListTopCreators(self, request: Any, context: Any) -> report_pb2.ListTopCreatorsResponse:
         creators = [
             report_pb2.TopCreator(
-                creator_id=f"creator-{n}", view_count=9000 // n, previous_view_count=800, view_share=0.3 / n, is_rising=n == 1
+                creator_id=f"creator-{n}",
+                view_count=9000 // n,
+                previous_view_count=800,
+                view_share=0.3 / n,
+                is_rising=n == 1,
             )
             for n in (1, 2)
         ]
@@ -337,7 +349,10 @@ class DeskMetrics(MetricsStandIn):
 
     async def ListInsights(self, request: Any, context: Any) -> insight_pb2.ListInsightsResponse:
         draft = insight_pb2.Draft(
-            http_method="POST", http_path="/v1/campaigns", body_json='{"campaign":{"display_name":"Dresses"}}', label="Open a campaign"
+            http_method="POST",
+            http_path="/v1/campaigns",
+            body_json='{"campaign":{"display_name":"Dresses"}}',
+            label="Open a campaign",
         )
         state = insight_pb2.INSIGHT_STATE_ACCEPTED if self.decisions else insight_pb2.INSIGHT_STATE_OPEN
         insight = insight_pb2.Insight(
@@ -406,7 +421,10 @@ def a_rich_title() -> dict[str, Any]:
         "vote_average": 6.4,
         "vote_count": 3120,
         "credits": catalog_pb2.Credits(
-            cast=[catalog_pb2.CastMember(name=name, character="Someone", order=n) for n, name in enumerate(("Ana Bell", "Bo"))]
+            cast=[
+                catalog_pb2.CastMember(name=name, character="Someone", order=n)
+                for n, name in enumerate(("Ana Bell", "Bo"))
+            ]
         ),
         "official_accounts": [
             catalog_pb2.OfficialAccount(platform="instagram", username="27dresses", url="https://instagram.com/x"),
@@ -425,5 +443,7 @@ def a_rich_title() -> dict[str, Any]:
             )
             for number, (name, kind) in enumerate((("Plus", 1), ("Tube", 3), ("Store", 4), ("Cinema", 6)))
         ],
-        "attributions": [catalog_pb2.Attribution(url="https://en.wikipedia.org/wiki/27_Dresses", licence="CC BY-SA 4.0")],
+        "attributions": [
+            catalog_pb2.Attribution(url="https://en.wikipedia.org/wiki/27_Dresses", licence="CC BY-SA 4.0")
+        ],
     }

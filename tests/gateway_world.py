@@ -1,9 +1,11 @@
 """A gateway over real sockets, with stand-ins for the four services that can be stopped and started."""
 
+# ruff: noqa: N802 - gRPC names its methods
+
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -97,10 +99,8 @@ class CatalogStandIn(catalog_pb2_grpc.CatalogServiceServicer):
     async def ListChanges(self, request: Any, context: Any) -> catalog_pb2.ListChangesResponse:
         changed = self._changed
         if request.wait_s and len(self.changes) <= request.after_revision:
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), min(request.wait_s, 0.5))
-            except TimeoutError:
-                pass
         later = self.changes[request.after_revision : request.after_revision + (request.page_size or 50)]
         return catalog_pb2.ListChangesResponse(changes=later, latest_revision=len(self.changes))
 
@@ -293,9 +293,8 @@ async def gateway_world(
         local=True,
         redis_url=redis_url,
         jwt_secret_file=key_file,
-        drain_s=1.0,
+        **{"drain_s": 1.0, **settings},
         **{f"{name}_address": backend.address for name, backend in backends.items()},
-        **settings,
     )
     async with redis.connect(redis_url) as emptied:
         await emptied.flushall()
