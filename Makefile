@@ -25,7 +25,7 @@ test: bootstrap  ## All tests against embedded servers, with the coverage gate (
 	  --cov-report=json:build/coverage.json --cov-report= --branches-min=$(BRANCHES_MIN) $(ARGS)
 
 bench: bootstrap  ## Every benchmark, one module a question (ONLY=match_text for one)
-	@for module in $(or $(ONLY),$(basename $(notdir $(filter-out %/__init__.py,$(wildcard benchmarks/*.py))))); do \
+	@for module in $(or $(ONLY),$(basename $(notdir $(shell grep -l __main__ benchmarks/*.py)))); do \
 	  echo "== benchmarks.$$module"; $(PY) -m benchmarks.$$module $(ARGS); done
 
 lint: bootstrap  ## Ruff, its formatter, the import rules, the protos
@@ -41,11 +41,11 @@ protos: bootstrap  ## Generate the modules of protos/
 	@$(PY) -m tools.protos generate
 
 docs: bootstrap  ## Generate docs/reference from the code
-	@$(PY) -m tools.docs_reference $(ARGS)
+	@$(PY) -m tools.docs_reference generate
 
 train:  ## Train the matcher's model anew, in an environment of its own
 	@SPOTLIGHT_VENV=.venv-train tools/bootstrap.sh requirements/train.txt
-	@.venv-train/bin/python -m tools.cli train $(ARGS)
+	@.venv-train/bin/python -m tools.cli.training.run $(ARGS)
 
 stress: bootstrap  ## Load on a running `make run`: rising until it sheds, a minute (ARGS="--seconds 30")
 	@$(PY) -m tools.load stress $(ARGS)
