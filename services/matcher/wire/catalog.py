@@ -98,7 +98,7 @@ def _names(message: pb.Title, aliases: Sequence[pb.Alias]) -> TitleNames:
         names=tuple(_own_names(message, aliases)),
         year=message.year,
         release_date=message.release_date,
-        popularity=math.log10(1 + max(message.popularity, message.vote_count)),
+        popularity=_log_popularity(message),
         cast=_cast(message),
         crew=tuple(member.name for member in message.credits.crew if member.job in CREW_JOBS),
         hashtags=tuple(tag.name for tag in message.hashtags),
@@ -109,6 +109,11 @@ def _names(message: pb.Title, aliases: Sequence[pb.Alias]) -> TitleNames:
         language=message.original_language,
         alias_priors=tuple(AliasPrior(name=alias.name, prior=alias.prior, pinned=alias.pinned) for alias in aliases),
     )
+
+
+def _log_popularity(message: pb.Title) -> float:
+    """To base 10, as the model learnt it; votes stand in where popularity is not known."""
+    return math.log10(max(1.0, message.popularity or message.vote_count))
 
 
 def _own_names(message: pb.Title, aliases: Sequence[pb.Alias]) -> Iterable[Name]:
