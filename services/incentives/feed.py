@@ -37,8 +37,9 @@ def applied(known: Video | None, change: MatchChange) -> Video:
         facts,
         matches=matches,
         sequence=max(known.sequence, change.sequence),
-        view_count=max(known.view_count, facts.view_count),
-        like_count=max(known.like_count, facts.like_count),
+        # Counts only grow, so an older change may still know more of them.
+        view_count=max(known.view_count, change.video.view_count),
+        like_count=max(known.like_count, change.video.like_count),
     )
 
 

@@ -16,6 +16,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Self
 
 import grpc.aio
 
@@ -26,9 +27,9 @@ from services.incentives.campaigns import stock_counts
 from services.incentives.domain import (
     Campaign,
     CampaignState,
+    RevisionMark,
     Reward,
     RewardKind,
-    RevisionMark,
     Task,
     TaskKind,
     Terms,
@@ -91,7 +92,7 @@ class Fleet:
         options = (("grpc.max_reconnect_backoff_ms", 500), ("grpc.initial_reconnect_backoff_ms", 50))
         self.channels = [grpc.aio.insecure_channel(f"127.0.0.1:{port}", options) for port in self.ports]
 
-    async def __aenter__(self) -> "Fleet":
+    async def __aenter__(self) -> Self:
         self._processes = [self._start(port) for port in self.ports]
         for channel in self.channels:
             await asyncio.wait_for(channel.channel_ready(), READY_S)

@@ -46,14 +46,14 @@ async def _last_word(fleet, method, request):
         for index in range(len(fleet.ports)):
             try:
                 return await getattr(fleet.stub(index), method)(request, timeout=10.0)
-            except Exception as error:  # noqa: BLE001 - a process may still be starting
+            except Exception as error:
                 last = error
         await asyncio.sleep(0.2)
     raise last
 
 
 def told(storm, aftermath):
-    print(
+    print(  # noqa: T201 - figures for whoever runs the storm
         f"\nseed {storm.seed}: {storm.claims} claims in {aftermath.seconds:.1f} s, {aftermath.killed} kills, "
         f"retries {dict(aftermath.retries)}, executed then lost {aftermath.executed_then_lost}, "
         f"second asks {dict(aftermath.extra)}"

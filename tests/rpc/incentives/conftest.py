@@ -84,7 +84,9 @@ class House:
         sequence = facts.pop("sequence", None) or next(self.numbers)
         await self.wired.follower.apply([self.change(video_id, creator_id, state, sequence=sequence, **facts)])
 
-    def change(self, video_id, creator_id, state=MatchState.APPROVED, *, sequence, title_id="t1", creator=None, **facts):
+    def change(
+        self, video_id, creator_id, state=MatchState.APPROVED, *, sequence, title_id="t1", creator=None, **facts
+    ):
         facts.setdefault("create_time", self.clock.now() + timedelta(seconds=1))
         return MatchChange(
             sequence=sequence,

@@ -93,7 +93,10 @@ async def test_contradictions_are_refused_with_their_places(house):
         ({"region_codes": ["usa"]}, "campaign.region_codes[0]"),
         ({"title_ids": ['{"$gt": ""}']}, "campaign.title_ids[0]"),
         ({"rules": {"strike_score_max": float("nan")}}, "campaign.rules.strike_score_max"),
-        ({"rewards": [{"id": "r", "display_name": "R", "kind": 1, "stock_count": 10**9}]}, "campaign.rewards[0].stock_count"),
+        (
+            {"rewards": [{"id": "r", "display_name": "R", "kind": 1, "stock_count": 10**9}]},
+            "campaign.rewards[0].stock_count",
+        ),
         ({"tasks": [{"id": "t", "display_name": "T", "kind": 99}]}, "campaign.tasks[0].kind"),
     ],
 )

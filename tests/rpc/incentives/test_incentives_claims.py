@@ -65,9 +65,7 @@ async def test_more_claims_than_units_give_as_many_grants_as_units(house):
     campaign = await house.running(rewards=[reward(stock_count=7)])
     creators = [f"c{number}" for number in range(40)]
     await house.ready(campaign, *creators)
-    answers = await asyncio.gather(
-        *(house.claim(campaign, each) for each in creators), return_exceptions=True
-    )
+    answers = await asyncio.gather(*(house.claim(campaign, each) for each in creators), return_exceptions=True)
     grants = [each for each in answers if isinstance(each, pb.Grant)]
     refusals = {each.reason for each in answers if not isinstance(each, pb.Grant)}
     assert sorted(each.unit_number for each in grants) == list(range(1, 8))
@@ -79,9 +77,7 @@ async def test_more_claims_than_units_give_as_many_grants_as_units(house):
 async def test_one_creator_gets_one_however_often_they_ask(house):
     campaign = await house.running()
     await house.ready(campaign, "ann")
-    answers = await asyncio.gather(
-        *(house.claim(campaign, "ann") for _ in range(32)), return_exceptions=True
-    )
+    answers = await asyncio.gather(*(house.claim(campaign, "ann") for _ in range(32)), return_exceptions=True)
     assert sum(isinstance(each, pb.Grant) for each in answers) == 1
     refusals = [each for each in answers if not isinstance(each, pb.Grant)]
     assert {each.reason for each in refusals} == {"ALREADY_CLAIMED"}
@@ -91,9 +87,7 @@ async def test_one_creator_gets_one_however_often_they_ask(house):
 async def test_a_reward_may_be_had_as_often_as_it_says(house):
     campaign = await house.running(rewards=[reward(per_creator_max=3)])
     await house.ready(campaign, "ann")
-    answers = await asyncio.gather(
-        *(house.claim(campaign, "ann") for _ in range(12)), return_exceptions=True
-    )
+    answers = await asyncio.gather(*(house.claim(campaign, "ann") for _ in range(12)), return_exceptions=True)
     assert sum(isinstance(each, pb.Grant) for each in answers) == 3
 
 

@@ -175,15 +175,15 @@ async def test_claims_from_one_device_at_the_same_moment_see_each_other(house):
 
 async def test_an_identity_cluster_and_bought_followers_and_bursts_are_held(house):
     campaign = await house.running()
-    await house.call("BatchUpdateCreators", creators=[{"id": each, "identity_cluster_id": "k"} for each in ("ann", "bob")])
+    await house.call(
+        "BatchUpdateCreators", creators=[{"id": each, "identity_cluster_id": "k"} for each in ("ann", "bob")]
+    )
     await house.ready(campaign, "ann", "bob", "cid", "dan")
     await house.claim(campaign, "ann")
     await house.tell("v-more", "cid", creator=Creator(id="cid", follower_count=90_000))
     for number in range(10):
         await house.tell(f"v-burst-{number}", "dan", create_time=house.clock.now() + timedelta(minutes=number))
-    codes = {
-        each: [hold.code for hold in (await house.claim(campaign, each)).holds] for each in ("bob", "cid", "dan")
-    }
+    codes = {each: [hold.code for hold in (await house.claim(campaign, each)).holds] for each in ("bob", "cid", "dan")}
     assert codes == {"bob": ["SHARED_IDENTITY"], "cid": ["FOLLOWER_JUMP"], "dan": ["SUBMISSION_BURST"]}
 
 

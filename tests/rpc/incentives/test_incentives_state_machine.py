@@ -143,9 +143,7 @@ class GrantLives(RuleBasedStateMachine):
     @rule(creator=CREATORS)
     def claim(self, creator: str) -> None:
         wanted = self.model.claim(creator)
-        claim = Claim(
-            campaign_id=self.campaign.id, reward_id="shirt", creator_id=creator, request_id=self.number()
-        )
+        claim = Claim(campaign_id=self.campaign.id, reward_id="shirt", creator_id=creator, request_id=self.number())
         assert self.tried(self.house.rewards.claim_reward(claim)) == wanted
         if wanted in {"reserved", "waitlisted"}:
             self.model.owner[self.last.id] = creator
@@ -173,7 +171,7 @@ class GrantLives(RuleBasedStateMachine):
 
     @precondition(lambda self: self.model.state)
     @rule(index=st.integers(0, 50), by_person=st.booleans())
-    def take_back(self, index: int, by_person: bool) -> None:
+    def take_back(self, index: int, *, by_person: bool) -> None:
         grant = self.pick(index)
         rewards = self.house.rewards
         if by_person:
