@@ -108,6 +108,7 @@ def _service(name: str, folder: Path, port_base: int, urls: Mapping[str, str]) -
         "port": str(ports["grpc"]),
         "http_port": str(ports.get("http", "")),
         "telemetry_port": str(ports["telemetry"]),
+        "index_folder": str((folder / "data" / f"{name}-index").resolve()),
         **{f"{service}_address": f"{HOST}:{port_base + offset}" for service, offset in SERVICES.items()},
         **urls,
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 import structlog
 
 from chassis.clock import Clock
-from chassis.errors import SpotlightError
+from chassis.errors import OutOfRange, SpotlightError
 from chassis.telemetry import Telemetry
 from services.matcher import index as indexes
 from services.matcher.domain import Cause
@@ -89,10 +89,21 @@ class CatalogFollower:
         while True:
             try:
                 await self.step(POLL_WAIT_S)
+            except OutOfRange:
+                await self.start_over()
             except SpotlightError as error:
                 self._log.warning("the catalog does not answer", reason=error.reason)
                 await asyncio.sleep(RETRY_S)
             self._observe()
+
+    async def start_over(self) -> None:
+        """The catalog never gave out our revision: it was set up anew, and the index is another catalog's."""
+        self._log.warning("the catalog begins anew", revision=self._index.revision)
+        self._index.cards.clear()
+        await self.first_load()
+        await self._state.put_cursor(TOUCHED, self._index.revision)
+        self._is_caught_up = False
+        self._wake.set()
 
     async def first_load(self) -> None:
         """Builds the index from an export; names stream into the builder, so that memory stays flat."""
