@@ -25,7 +25,6 @@ NOT_ALL_SERVING = 3
 def main() -> int:
     options = _parser().parse_args()
     try:
-        preflight.check_port_base(options.port_base)
         house = _house(options)
         return int(asyncio.run({"up": up, "status": status, "down": down}[options.act](house, options)))
     except (NotReady, ServerMissing) as error:
@@ -150,7 +149,7 @@ async def _up_detached(house: Plan, options: argparse.Namespace) -> int:
         await asyncio.wait([settling], timeout=0.2)
     try:
         settling.result()
-    except NotReady:
+    except BaseException:
         with contextlib.suppress(NotReady):
             await down(house, options)
         raise

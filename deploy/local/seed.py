@@ -1,6 +1,6 @@
 """Fills a new house with the sample data, through the same APIs everybody uses; a second time it does nothing.
 
-    catalog import → matcher's index has it → sample videos matched → a campaign → two weeks of traffic
+    catalog import → matcher's index has it → sample videos matched → creators → a campaign → traffic
 
 Each step leaves a mark when it is done, so that one that broke off goes on there.
 """
@@ -25,7 +25,7 @@ from deploy.local import samples, traffic
 from deploy.local.plan import Plan
 from deploy.local.preflight import NotReady
 from protos.catalog.v1 import catalog_pb2_grpc
-from protos.incentives.v1 import campaign_pb2, incentives_pb2, incentives_pb2_grpc
+from protos.incentives.v1 import campaign_pb2, incentives_pb2, incentives_pb2_grpc, participation_pb2
 from protos.matcher.v1 import matcher_pb2, matcher_pb2_grpc
 from protos.metrics.v1 import metrics_pb2_grpc
 from services.catalog.importer.__main__ import Order, import_file
@@ -110,6 +110,28 @@ async def _videos(house: House, shown: Progress) -> None:
         request = matcher_pb2.BatchMatchVideosRequest(request_id=name, videos=piece)
         await house.matcher.call("BatchMatchVideos", request)
         shown.advance(task, len(piece))
+
+
+async def _creators(house: House, shown: Progress) -> None:
+    """What campaigns ask of creators: followers, strikes, age of the account."""
+    known = samples.creators().values()
+    task = shown.add_task("introducing creators", total=len(known))
+    opened = _timestamp(datetime(2023, 1, 1, tzinfo=UTC))
+    creators = [
+        participation_pb2.Creator(
+            id=each.id,
+            follower_count=each.follower_count,
+            region_code=each.region_code,
+            strike_score=each.strike_score,
+            account_create_time=opened,
+        )
+        for each in known
+    ]
+    request = incentives_pb2.BatchUpdateCreatorsRequest(
+        creators=creators, request_id=f"sample-creators:{samples.digest()}"
+    )
+    await house.incentives.call("BatchUpdateCreators", request)
+    shown.advance(task, len(creators))
 
 
 async def _campaign(house: House, shown: Progress) -> None:
@@ -200,6 +222,7 @@ STEPS: dict[str, Step] = {
     "catalog": _catalog,
     "index": _index,
     "videos": _videos,
+    "creators": _creators,
     "campaign": _campaign,
     "traffic": _traffic,
 }
