@@ -205,7 +205,7 @@ class IncentivesServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListCampaigns(self, request, context):
-        """Lists campaigns, newest first, without stocks. Errors: PAGE_TOKEN_INVALID.
+        """Lists campaigns, newest first, without stocks. Errors: INVALID_PAGE_TOKEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -239,7 +239,7 @@ class IncentivesServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListCampaignRevisions(self, request, context):
-        """Lists the revisions of a campaign, newest first. Errors: CAMPAIGN_NOT_FOUND, PAGE_TOKEN_INVALID.
+        """Lists the revisions of a campaign, newest first. Errors: CAMPAIGN_NOT_FOUND, INVALID_PAGE_TOKEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -288,7 +288,7 @@ class IncentivesServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListEnrolments(self, request, context):
-        """Lists who takes part in a campaign. Errors: CAMPAIGN_NOT_FOUND, PAGE_TOKEN_INVALID.
+        """Lists who takes part in a campaign. Errors: CAMPAIGN_NOT_FOUND, INVALID_PAGE_TOKEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -312,7 +312,7 @@ class IncentivesServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListSubmissions(self, request, context):
-        """Lists the videos in a campaign. Errors: CAMPAIGN_NOT_FOUND, PAGE_TOKEN_INVALID.
+        """Lists the videos in a campaign. Errors: CAMPAIGN_NOT_FOUND, INVALID_PAGE_TOKEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -320,7 +320,7 @@ class IncentivesServiceServicer:
 
     def GetProgress(self, request, context):
         """Says what a creator has done, what is missing and what would count, for one campaign or for all joined ones.
-        Errors: ENROLMENT_NOT_FOUND (with campaign_id), PAGE_TOKEN_INVALID.
+        Errors: ENROLMENT_NOT_FOUND (with campaign_id), INVALID_PAGE_TOKEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -331,7 +331,7 @@ class IncentivesServiceServicer:
         fulfilled by the reward's kind), a place on the waitlist, or a refusal.
         Errors: CAMPAIGN_NOT_FOUND, REWARD_NOT_FOUND, CLAIMS_CLOSED, ENROLMENT_NOT_FOUND, REWARD_OF_ANOTHER_TEAM,
         REWARD_LOCKED (with the tasks that are missing), SOLD_OUT, WAITLIST_FULL, ALREADY_CLAIMED,
-        CREATOR_LIMIT_REACHED, CAMPAIGN_LIMIT_REACHED, REQUEST_ID_REUSED.
+        CREATOR_LIMIT_REACHED, CAMPAIGN_LIMIT_REACHED, TOO_MANY_CLAIMS, REQUEST_ID_REUSED.
         Repeating the request_id gives the same grant; after a refusal it tries again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -354,7 +354,7 @@ class IncentivesServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListGrants(self, request, context):
-        """Lists grants by campaign, reward, creator and state, in the order of their ids. Errors: PAGE_TOKEN_INVALID.
+        """Lists grants by campaign, reward, creator and state, in the order of their ids. Errors: INVALID_PAGE_TOKEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -395,7 +395,7 @@ class IncentivesServiceServicer:
     def ListLedger(self, request, context):
         """Lists every movement of stock, grants and progress in a campaign, grouped by what moved: first the stocks, then
         the grants, then the progress of each creator; within one of them in the order of time.
-        Errors: CAMPAIGN_NOT_FOUND, PAGE_TOKEN_INVALID.
+        Errors: CAMPAIGN_NOT_FOUND, INVALID_PAGE_TOKEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -46,7 +46,7 @@ class IncentivesServiceStub:
     GetCampaign: _grpc.UnaryUnaryMultiCallable[_incentives_pb2.GetCampaignRequest, _campaign_pb2.Campaign]
     """Gives one campaign with the stock of its rewards. Errors: CAMPAIGN_NOT_FOUND."""
     ListCampaigns: _grpc.UnaryUnaryMultiCallable[_incentives_pb2.ListCampaignsRequest, _incentives_pb2.ListCampaignsResponse]
-    """Lists campaigns, newest first, without stocks. Errors: PAGE_TOKEN_INVALID."""
+    """Lists campaigns, newest first, without stocks. Errors: INVALID_PAGE_TOKEN."""
     UpdateCampaign: _grpc.UnaryUnaryMultiCallable[_incentives_pb2.UpdateCampaignRequest, _incentives_pb2.UpdateCampaignResponse]
     """Changes fields named by update_mask. A draft changes in place; a scheduled, active or paused campaign
     gets a new revision: creators who joined keep rules, tasks, unlocking tasks and limits of theirs.
@@ -62,7 +62,7 @@ class IncentivesServiceStub:
     ETAG_MISMATCH, REQUEST_ID_REUSED.
     """
     ListCampaignRevisions: _grpc.UnaryUnaryMultiCallable[_incentives_pb2.ListCampaignRevisionsRequest, _incentives_pb2.ListCampaignRevisionsResponse]
-    """Lists the revisions of a campaign, newest first. Errors: CAMPAIGN_NOT_FOUND, PAGE_TOKEN_INVALID."""
+    """Lists the revisions of a campaign, newest first. Errors: CAMPAIGN_NOT_FOUND, INVALID_PAGE_TOKEN."""
     ListActiveCampaigns: _grpc.UnaryUnaryMultiCallable[_incentives_pb2.ListActiveCampaignsRequest, _incentives_pb2.ListActiveCampaignsResponse]
     """Lists the campaigns visible now for a title in a region, soonest end first: the hub's panel."""
     SimulateCampaign: _grpc.UnaryUnaryMultiCallable[_incentives_pb2.SimulateCampaignRequest, _incentives_pb2.SimulateCampaignResponse]
@@ -85,7 +85,7 @@ class IncentivesServiceStub:
     Errors: ENROLMENT_NOT_FOUND, CAMPAIGN_NOT_ACTIVE, REQUEST_ID_REUSED.
     """
     ListEnrolments: _grpc.UnaryUnaryMultiCallable[_incentives_pb2.ListEnrolmentsRequest, _incentives_pb2.ListEnrolmentsResponse]
-    """Lists who takes part in a campaign. Errors: CAMPAIGN_NOT_FOUND, PAGE_TOKEN_INVALID."""
+    """Lists who takes part in a campaign. Errors: CAMPAIGN_NOT_FOUND, INVALID_PAGE_TOKEN."""
     SubmitVideo: _grpc.UnaryUnaryMultiCallable[_incentives_pb2.SubmitVideoRequest, _participation_pb2.Submission]
     """Enters a video. Videos whose match is approved enter on their own; submitting one shows what stands in its way.
     Errors: ENROLMENT_NOT_FOUND, CAMPAIGN_NOT_ACTIVE, VIDEO_OF_ANOTHER_CREATOR, SUBMISSIONS_TOO_MANY,
@@ -96,17 +96,17 @@ class IncentivesServiceStub:
     Errors: SUBMISSION_NOT_FOUND, REQUEST_ID_REUSED.
     """
     ListSubmissions: _grpc.UnaryUnaryMultiCallable[_incentives_pb2.ListSubmissionsRequest, _incentives_pb2.ListSubmissionsResponse]
-    """Lists the videos in a campaign. Errors: CAMPAIGN_NOT_FOUND, PAGE_TOKEN_INVALID."""
+    """Lists the videos in a campaign. Errors: CAMPAIGN_NOT_FOUND, INVALID_PAGE_TOKEN."""
     GetProgress: _grpc.UnaryUnaryMultiCallable[_incentives_pb2.GetProgressRequest, _incentives_pb2.GetProgressResponse]
     """Says what a creator has done, what is missing and what would count, for one campaign or for all joined ones.
-    Errors: ENROLMENT_NOT_FOUND (with campaign_id), PAGE_TOKEN_INVALID.
+    Errors: ENROLMENT_NOT_FOUND (with campaign_id), INVALID_PAGE_TOKEN.
     """
     ClaimReward: _grpc.UnaryUnaryMultiCallable[_incentives_pb2.ClaimRewardRequest, _participation_pb2.Grant]
     """Claims a reward. In one round trip the answer is final: a grant that holds a unit (reserved, redeemed or
     fulfilled by the reward's kind), a place on the waitlist, or a refusal.
     Errors: CAMPAIGN_NOT_FOUND, REWARD_NOT_FOUND, CLAIMS_CLOSED, ENROLMENT_NOT_FOUND, REWARD_OF_ANOTHER_TEAM,
     REWARD_LOCKED (with the tasks that are missing), SOLD_OUT, WAITLIST_FULL, ALREADY_CLAIMED,
-    CREATOR_LIMIT_REACHED, CAMPAIGN_LIMIT_REACHED, REQUEST_ID_REUSED.
+    CREATOR_LIMIT_REACHED, CAMPAIGN_LIMIT_REACHED, TOO_MANY_CLAIMS, REQUEST_ID_REUSED.
     Repeating the request_id gives the same grant; after a refusal it tries again.
     """
     RedeemGrant: _grpc.UnaryUnaryMultiCallable[_incentives_pb2.RedeemGrantRequest, _participation_pb2.Grant]
@@ -116,7 +116,7 @@ class IncentivesServiceStub:
     GetGrant: _grpc.UnaryUnaryMultiCallable[_incentives_pb2.GetGrantRequest, _participation_pb2.Grant]
     """Gives one grant; its creator sees the code of a fulfilled ticket. Errors: GRANT_NOT_FOUND."""
     ListGrants: _grpc.UnaryUnaryMultiCallable[_incentives_pb2.ListGrantsRequest, _incentives_pb2.ListGrantsResponse]
-    """Lists grants by campaign, reward, creator and state, in the order of their ids. Errors: PAGE_TOKEN_INVALID."""
+    """Lists grants by campaign, reward, creator and state, in the order of their ids. Errors: INVALID_PAGE_TOKEN."""
     FulfilGrant: _grpc.UnaryUnaryMultiCallable[_incentives_pb2.FulfilGrantRequest, _participation_pb2.Grant]
     """Moves the parcel of redeemed merchandise; delivered fulfils the grant.
     Errors: GRANT_NOT_FOUND, ACT_NOT_ALLOWED, SHIPPING_NOT_ALLOWED, GRANT_HELD, REQUEST_ID_REUSED.
@@ -136,7 +136,7 @@ class IncentivesServiceStub:
     ListLedger: _grpc.UnaryUnaryMultiCallable[_incentives_pb2.ListLedgerRequest, _incentives_pb2.ListLedgerResponse]
     """Lists every movement of stock, grants and progress in a campaign, grouped by what moved: first the stocks, then
     the grants, then the progress of each creator; within one of them in the order of time.
-    Errors: CAMPAIGN_NOT_FOUND, PAGE_TOKEN_INVALID.
+    Errors: CAMPAIGN_NOT_FOUND, INVALID_PAGE_TOKEN.
     """
     ImportRewardCodes: _grpc.UnaryUnaryMultiCallable[_incentives_pb2.ImportRewardCodesRequest, _incentives_pb2.ImportRewardCodesResponse]
     """Adds codes to the pool of a ticket reward. Codes are encrypted before they are stored; one that is in the pool
@@ -163,7 +163,7 @@ class IncentivesServiceAsyncStub(IncentivesServiceStub):
     GetCampaign: _aio.UnaryUnaryMultiCallable[_incentives_pb2.GetCampaignRequest, _campaign_pb2.Campaign]  # type: ignore[assignment]
     """Gives one campaign with the stock of its rewards. Errors: CAMPAIGN_NOT_FOUND."""
     ListCampaigns: _aio.UnaryUnaryMultiCallable[_incentives_pb2.ListCampaignsRequest, _incentives_pb2.ListCampaignsResponse]  # type: ignore[assignment]
-    """Lists campaigns, newest first, without stocks. Errors: PAGE_TOKEN_INVALID."""
+    """Lists campaigns, newest first, without stocks. Errors: INVALID_PAGE_TOKEN."""
     UpdateCampaign: _aio.UnaryUnaryMultiCallable[_incentives_pb2.UpdateCampaignRequest, _incentives_pb2.UpdateCampaignResponse]  # type: ignore[assignment]
     """Changes fields named by update_mask. A draft changes in place; a scheduled, active or paused campaign
     gets a new revision: creators who joined keep rules, tasks, unlocking tasks and limits of theirs.
@@ -179,7 +179,7 @@ class IncentivesServiceAsyncStub(IncentivesServiceStub):
     ETAG_MISMATCH, REQUEST_ID_REUSED.
     """
     ListCampaignRevisions: _aio.UnaryUnaryMultiCallable[_incentives_pb2.ListCampaignRevisionsRequest, _incentives_pb2.ListCampaignRevisionsResponse]  # type: ignore[assignment]
-    """Lists the revisions of a campaign, newest first. Errors: CAMPAIGN_NOT_FOUND, PAGE_TOKEN_INVALID."""
+    """Lists the revisions of a campaign, newest first. Errors: CAMPAIGN_NOT_FOUND, INVALID_PAGE_TOKEN."""
     ListActiveCampaigns: _aio.UnaryUnaryMultiCallable[_incentives_pb2.ListActiveCampaignsRequest, _incentives_pb2.ListActiveCampaignsResponse]  # type: ignore[assignment]
     """Lists the campaigns visible now for a title in a region, soonest end first: the hub's panel."""
     SimulateCampaign: _aio.UnaryUnaryMultiCallable[_incentives_pb2.SimulateCampaignRequest, _incentives_pb2.SimulateCampaignResponse]  # type: ignore[assignment]
@@ -202,7 +202,7 @@ class IncentivesServiceAsyncStub(IncentivesServiceStub):
     Errors: ENROLMENT_NOT_FOUND, CAMPAIGN_NOT_ACTIVE, REQUEST_ID_REUSED.
     """
     ListEnrolments: _aio.UnaryUnaryMultiCallable[_incentives_pb2.ListEnrolmentsRequest, _incentives_pb2.ListEnrolmentsResponse]  # type: ignore[assignment]
-    """Lists who takes part in a campaign. Errors: CAMPAIGN_NOT_FOUND, PAGE_TOKEN_INVALID."""
+    """Lists who takes part in a campaign. Errors: CAMPAIGN_NOT_FOUND, INVALID_PAGE_TOKEN."""
     SubmitVideo: _aio.UnaryUnaryMultiCallable[_incentives_pb2.SubmitVideoRequest, _participation_pb2.Submission]  # type: ignore[assignment]
     """Enters a video. Videos whose match is approved enter on their own; submitting one shows what stands in its way.
     Errors: ENROLMENT_NOT_FOUND, CAMPAIGN_NOT_ACTIVE, VIDEO_OF_ANOTHER_CREATOR, SUBMISSIONS_TOO_MANY,
@@ -213,17 +213,17 @@ class IncentivesServiceAsyncStub(IncentivesServiceStub):
     Errors: SUBMISSION_NOT_FOUND, REQUEST_ID_REUSED.
     """
     ListSubmissions: _aio.UnaryUnaryMultiCallable[_incentives_pb2.ListSubmissionsRequest, _incentives_pb2.ListSubmissionsResponse]  # type: ignore[assignment]
-    """Lists the videos in a campaign. Errors: CAMPAIGN_NOT_FOUND, PAGE_TOKEN_INVALID."""
+    """Lists the videos in a campaign. Errors: CAMPAIGN_NOT_FOUND, INVALID_PAGE_TOKEN."""
     GetProgress: _aio.UnaryUnaryMultiCallable[_incentives_pb2.GetProgressRequest, _incentives_pb2.GetProgressResponse]  # type: ignore[assignment]
     """Says what a creator has done, what is missing and what would count, for one campaign or for all joined ones.
-    Errors: ENROLMENT_NOT_FOUND (with campaign_id), PAGE_TOKEN_INVALID.
+    Errors: ENROLMENT_NOT_FOUND (with campaign_id), INVALID_PAGE_TOKEN.
     """
     ClaimReward: _aio.UnaryUnaryMultiCallable[_incentives_pb2.ClaimRewardRequest, _participation_pb2.Grant]  # type: ignore[assignment]
     """Claims a reward. In one round trip the answer is final: a grant that holds a unit (reserved, redeemed or
     fulfilled by the reward's kind), a place on the waitlist, or a refusal.
     Errors: CAMPAIGN_NOT_FOUND, REWARD_NOT_FOUND, CLAIMS_CLOSED, ENROLMENT_NOT_FOUND, REWARD_OF_ANOTHER_TEAM,
     REWARD_LOCKED (with the tasks that are missing), SOLD_OUT, WAITLIST_FULL, ALREADY_CLAIMED,
-    CREATOR_LIMIT_REACHED, CAMPAIGN_LIMIT_REACHED, REQUEST_ID_REUSED.
+    CREATOR_LIMIT_REACHED, CAMPAIGN_LIMIT_REACHED, TOO_MANY_CLAIMS, REQUEST_ID_REUSED.
     Repeating the request_id gives the same grant; after a refusal it tries again.
     """
     RedeemGrant: _aio.UnaryUnaryMultiCallable[_incentives_pb2.RedeemGrantRequest, _participation_pb2.Grant]  # type: ignore[assignment]
@@ -233,7 +233,7 @@ class IncentivesServiceAsyncStub(IncentivesServiceStub):
     GetGrant: _aio.UnaryUnaryMultiCallable[_incentives_pb2.GetGrantRequest, _participation_pb2.Grant]  # type: ignore[assignment]
     """Gives one grant; its creator sees the code of a fulfilled ticket. Errors: GRANT_NOT_FOUND."""
     ListGrants: _aio.UnaryUnaryMultiCallable[_incentives_pb2.ListGrantsRequest, _incentives_pb2.ListGrantsResponse]  # type: ignore[assignment]
-    """Lists grants by campaign, reward, creator and state, in the order of their ids. Errors: PAGE_TOKEN_INVALID."""
+    """Lists grants by campaign, reward, creator and state, in the order of their ids. Errors: INVALID_PAGE_TOKEN."""
     FulfilGrant: _aio.UnaryUnaryMultiCallable[_incentives_pb2.FulfilGrantRequest, _participation_pb2.Grant]  # type: ignore[assignment]
     """Moves the parcel of redeemed merchandise; delivered fulfils the grant.
     Errors: GRANT_NOT_FOUND, ACT_NOT_ALLOWED, SHIPPING_NOT_ALLOWED, GRANT_HELD, REQUEST_ID_REUSED.
@@ -253,7 +253,7 @@ class IncentivesServiceAsyncStub(IncentivesServiceStub):
     ListLedger: _aio.UnaryUnaryMultiCallable[_incentives_pb2.ListLedgerRequest, _incentives_pb2.ListLedgerResponse]  # type: ignore[assignment]
     """Lists every movement of stock, grants and progress in a campaign, grouped by what moved: first the stocks, then
     the grants, then the progress of each creator; within one of them in the order of time.
-    Errors: CAMPAIGN_NOT_FOUND, PAGE_TOKEN_INVALID.
+    Errors: CAMPAIGN_NOT_FOUND, INVALID_PAGE_TOKEN.
     """
     ImportRewardCodes: _aio.UnaryUnaryMultiCallable[_incentives_pb2.ImportRewardCodesRequest, _incentives_pb2.ImportRewardCodesResponse]  # type: ignore[assignment]
     """Adds codes to the pool of a ticket reward. Codes are encrypted before they are stored; one that is in the pool
@@ -295,7 +295,7 @@ class IncentivesServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _incentives_pb2.ListCampaignsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_incentives_pb2.ListCampaignsResponse, _abc.Awaitable[_incentives_pb2.ListCampaignsResponse]]:
-        """Lists campaigns, newest first, without stocks. Errors: PAGE_TOKEN_INVALID."""
+        """Lists campaigns, newest first, without stocks. Errors: INVALID_PAGE_TOKEN."""
 
     @_abc_1.abstractmethod
     def UpdateCampaign(
@@ -335,7 +335,7 @@ class IncentivesServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _incentives_pb2.ListCampaignRevisionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_incentives_pb2.ListCampaignRevisionsResponse, _abc.Awaitable[_incentives_pb2.ListCampaignRevisionsResponse]]:
-        """Lists the revisions of a campaign, newest first. Errors: CAMPAIGN_NOT_FOUND, PAGE_TOKEN_INVALID."""
+        """Lists the revisions of a campaign, newest first. Errors: CAMPAIGN_NOT_FOUND, INVALID_PAGE_TOKEN."""
 
     @_abc_1.abstractmethod
     def ListActiveCampaigns(
@@ -394,7 +394,7 @@ class IncentivesServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _incentives_pb2.ListEnrolmentsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_incentives_pb2.ListEnrolmentsResponse, _abc.Awaitable[_incentives_pb2.ListEnrolmentsResponse]]:
-        """Lists who takes part in a campaign. Errors: CAMPAIGN_NOT_FOUND, PAGE_TOKEN_INVALID."""
+        """Lists who takes part in a campaign. Errors: CAMPAIGN_NOT_FOUND, INVALID_PAGE_TOKEN."""
 
     @_abc_1.abstractmethod
     def SubmitVideo(
@@ -423,7 +423,7 @@ class IncentivesServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _incentives_pb2.ListSubmissionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_incentives_pb2.ListSubmissionsResponse, _abc.Awaitable[_incentives_pb2.ListSubmissionsResponse]]:
-        """Lists the videos in a campaign. Errors: CAMPAIGN_NOT_FOUND, PAGE_TOKEN_INVALID."""
+        """Lists the videos in a campaign. Errors: CAMPAIGN_NOT_FOUND, INVALID_PAGE_TOKEN."""
 
     @_abc_1.abstractmethod
     def GetProgress(
@@ -432,7 +432,7 @@ class IncentivesServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_incentives_pb2.GetProgressResponse, _abc.Awaitable[_incentives_pb2.GetProgressResponse]]:
         """Says what a creator has done, what is missing and what would count, for one campaign or for all joined ones.
-        Errors: ENROLMENT_NOT_FOUND (with campaign_id), PAGE_TOKEN_INVALID.
+        Errors: ENROLMENT_NOT_FOUND (with campaign_id), INVALID_PAGE_TOKEN.
         """
 
     @_abc_1.abstractmethod
@@ -445,7 +445,7 @@ class IncentivesServiceServicer(metaclass=_abc_1.ABCMeta):
         fulfilled by the reward's kind), a place on the waitlist, or a refusal.
         Errors: CAMPAIGN_NOT_FOUND, REWARD_NOT_FOUND, CLAIMS_CLOSED, ENROLMENT_NOT_FOUND, REWARD_OF_ANOTHER_TEAM,
         REWARD_LOCKED (with the tasks that are missing), SOLD_OUT, WAITLIST_FULL, ALREADY_CLAIMED,
-        CREATOR_LIMIT_REACHED, CAMPAIGN_LIMIT_REACHED, REQUEST_ID_REUSED.
+        CREATOR_LIMIT_REACHED, CAMPAIGN_LIMIT_REACHED, TOO_MANY_CLAIMS, REQUEST_ID_REUSED.
         Repeating the request_id gives the same grant; after a refusal it tries again.
         """
 
@@ -473,7 +473,7 @@ class IncentivesServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _incentives_pb2.ListGrantsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_incentives_pb2.ListGrantsResponse, _abc.Awaitable[_incentives_pb2.ListGrantsResponse]]:
-        """Lists grants by campaign, reward, creator and state, in the order of their ids. Errors: PAGE_TOKEN_INVALID."""
+        """Lists grants by campaign, reward, creator and state, in the order of their ids. Errors: INVALID_PAGE_TOKEN."""
 
     @_abc_1.abstractmethod
     def FulfilGrant(
@@ -523,7 +523,7 @@ class IncentivesServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_incentives_pb2.ListLedgerResponse, _abc.Awaitable[_incentives_pb2.ListLedgerResponse]]:
         """Lists every movement of stock, grants and progress in a campaign, grouped by what moved: first the stocks, then
         the grants, then the progress of each creator; within one of them in the order of time.
-        Errors: CAMPAIGN_NOT_FOUND, PAGE_TOKEN_INVALID.
+        Errors: CAMPAIGN_NOT_FOUND, INVALID_PAGE_TOKEN.
         """
 
     @_abc_1.abstractmethod

@@ -114,7 +114,9 @@ class CampaignCases:
         if validate_only:
             before = await self._stores.campaigns.get(campaign_id)
             after = self._changed(before, terms, paths, etag, actor)
-            return await self.viewed(after), await self._impact(before, changed_paths(before.terms, after.terms))
+            return await self.viewed(after), await self._impact(
+                before, changed_paths(before.terms, after.terms), before.revision + 1
+            )
         body = (campaign_id, terms, tuple(paths), etag, actor)
         request = RequestMark(request_id=request_id, body_hash="update_campaign")
 
@@ -129,7 +131,9 @@ class CampaignCases:
 
         done = await self._stores.requests.once("update_campaign", request_id, body, update)
         campaign = await self._stores.campaigns.get(campaign_id)
-        return await self.viewed(campaign), await self._impact(campaign, tuple(map(str, done["paths"])))
+        return await self.viewed(campaign), await self._impact(
+            campaign, tuple(map(str, done["paths"])), campaign.revision
+        )
 
     async def delete_campaign(self, campaign_id: str, etag: str, request_id: str, actor: str) -> None:
         async def delete() -> dict[str, str]:
@@ -286,20 +290,19 @@ class CampaignCases:
         )
         return replace(campaign, terms=terms, revision=mark.revision, revisions=(*campaign.revisions, mark))
 
-    async def _impact(self, campaign: Campaign, paths: tuple[str, ...]) -> Impact | None:
-        """Creators who keep what they joined under; None for a draft, which nobody has joined."""
+    async def _impact(self, campaign: Campaign, paths: tuple[str, ...], revision: int) -> Impact | None:
+        """Creators who joined before a revision and keep what it changes; None for a draft, which nobody has joined."""
         if campaign.state is CampaignState.DRAFT:
             return None
         kept_paths = tuple(path for path in paths if path in KEPT_PATHS)
-        joined = await self._stores.enrolments.count_by_revision(campaign.id)
-        newest = max((mark.revision for mark in campaign.revisions), default=0)
-        earlier = tuple(sorted((each, count) for each, count in joined.items() if each < newest or kept_paths))
+        joined = await self._stores.enrolments.count_by_revision(campaign.id) if kept_paths else {}
+        earlier = tuple(sorted((each, count) for each, count in joined.items() if each < revision))
         first = await self._stores.enrolments.page(campaign.id, {}, "", IMPACT_CREATORS_MAX) if earlier else []
         return Impact(
             changed_paths=paths,
             kept_paths=kept_paths,
-            kept_enrolments=earlier if kept_paths else (),
-            creator_ids=tuple(each.creator_id for each in first) if kept_paths else (),
+            kept_enrolments=earlier,
+            creator_ids=tuple(each.creator_id for each in first if each.revision < revision),
         )
 
     def _current(self, campaign: Campaign) -> Campaign:

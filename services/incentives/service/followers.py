@@ -81,13 +81,13 @@ class Follower:
             told[change.creator.id] = applied_creator(told.get(change.creator.id), change)
         await self._stores.videos.put(videos, after.values())
         await self._stores.creators.put(creators, told.values())
-        return await self._renewal.renew_creators(told, await self._counting())
+        return await self._renewal.renew_creators(told)
 
     async def follow_counts(self, counts: CountPeer) -> None:
         """Goes on for ever: asks metrics for the counts of every video that takes part."""
         while True:
             if await self._held("counts") is not None:
-                for campaign in (await self._counting()).values():
+                for campaign in await self._counting():
                     await self.count(campaign, counts)
             await asyncio.sleep(self._pace.counts_s)
 
@@ -101,7 +101,7 @@ class Follower:
             for first in range(0, len(ids), COUNTS_MAX):
                 grown |= await self._grown(await counts.counts(ids[first : first + COUNTS_MAX]))
             if grown:
-                await self._renewal.renew_creators(grown, {campaign.id: campaign})
+                await self._renewal.renew_creators(grown)
             after_id = page[-1].id
 
     async def _grown(self, counts: dict[str, VideoCount]) -> set[str]:
@@ -141,8 +141,10 @@ class Follower:
     async def _held(self, name: str) -> int | None:
         return await self._stores.cursors.hold(name, self._holder, self._now().timestamp(), LEASE_S)
 
-    async def _counting(self) -> dict[str, Campaign]:
-        return {each.id: each for each in await self._stores.campaigns.in_states(COUNTING)}
+    async def _counting(self) -> list[Campaign]:
+        """Campaigns in which a view can still earn something."""
+        now, found = self._now(), await self._stores.campaigns.in_states(COUNTING)
+        return [each for each in found if each.terms.claims_until is None or now < each.terms.claims_until]
 
 
 def _counts(state: SubmissionState) -> bool:

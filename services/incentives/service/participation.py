@@ -23,7 +23,7 @@ from services.incentives.errors import (
     VideoOfAnotherCreator,
 )
 from services.incentives.feed import told_by_platform
-from services.incentives.lifecycle import COUNTING, OPEN_TO_JOIN, claims_open, state_now
+from services.incentives.lifecycle import OPEN_TO_JOIN, claims_open, state_now
 from services.incentives.participation import (
     Enrolment,
     Grant,
@@ -197,8 +197,7 @@ class ParticipationCases:
             for told in creators:
                 after[told.id] = told_by_platform(after.get(told.id, before.get(told.id)), told, now)
             await self._stores.creators.put(before, after.values())
-            counting = {each.id: each for each in await self._stores.campaigns.in_states(COUNTING)}
-            await self._renewal.renew_creators(after, counting)
+            await self._renewal.renew_creators(after)
             return {"count": len(after)}
 
         done = await self._stores.requests.once("batch_update_creators", request_id, tuple(creators), update)

@@ -13,6 +13,7 @@ from services.incentives import grants
 from services.incentives.claims import check_unlocked
 from services.incentives.domain import Campaign, Creator, Terms
 from services.incentives.errors import RewardLocked, RewardOfAnotherTeam
+from services.incentives.lifecycle import COUNTING
 from services.incentives.participation import Enrolment, Grant, HoldCode
 from services.incentives.progress import reconciled
 from services.incentives.store.stores import Stores
@@ -82,10 +83,11 @@ class Renewal:
             return grants.with_hold(grant, HoldCode.PROGRESS_LOST, detail, self._now())
         return grants.unfrozen(grant, self._now())
 
-    async def renew_creators(self, creator_ids: Iterable[str], campaigns: dict[str, Campaign]) -> int:
-        """Brings every enrolment of these creators in these campaigns up to date; says how many there are."""
+    async def renew_creators(self, creator_ids: Iterable[str]) -> int:
+        """Brings every enrolment of these creators up to date where videos still count; says how many there are."""
         found = await self._stores.enrolments.of_creators(creator_ids)
-        wanted = [each for each in found if each.campaign_id in campaigns]
+        campaigns = await self._stores.campaigns.find_many(each.campaign_id for each in found)
+        wanted = [each for each in found if campaigns[each.campaign_id].state in COUNTING]
         for enrolment in wanted:
             await self.renewed(campaigns[enrolment.campaign_id], enrolment.creator_id)
         return len(wanted)
