@@ -51,7 +51,7 @@ def a_match(match_id: str, video_id: str, title_id: str = "dune") -> matcher_pb2
         matcher_pb2.Evidence(
             signal_type=matcher_pb2.SIGNAL_TYPE_TITLE,
             value="27 Dresses",
-            span=span("video_description", 0, 12, 22),
+            span=span("video_description", 0, 11, 21),
             contribution=2.4,
         ),
         matcher_pb2.Evidence(
@@ -63,7 +63,7 @@ def a_match(match_id: str, video_id: str, title_id: str = "dune") -> matcher_pb2
         matcher_pb2.Evidence(
             signal_type=matcher_pb2.SIGNAL_TYPE_CHARACTER,
             value="Jane",
-            span=span("video_description", 0, 46, 50),
+            span=span("video_description", 0, CAPTION.index("Jane"), CAPTION.index("Jane") + 4),
             contribution=-0.4,
         ),
         matcher_pb2.Evidence(

@@ -1,6 +1,6 @@
 """The reviewers' desk: one leased task at a time, decided by keyboard, with the queue and its counters beside it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chassis import ids
@@ -12,6 +12,7 @@ from gateway.web.site import Visit
 QUEUE_MAX = 30
 LEASE_S = 120
 REFERENCES_MAX = 100
+NAMES_MAX = 50
 REASONS = (
     "clearly_about", "common_words", "same_name", "other_instalment", "in_passing", "person_only",
     "picture_disagrees", "spam", "not_enough", "unsuitable", "other",
@@ -139,7 +140,7 @@ async def _in_hand(visit: Visit, task: dict[str, Any]) -> dict[str, Any]:
     if not is_mine and task.get("state") != "decided":
         return {**shown, "task": {**task, "match": None, "video": None, "candidates": []}}
     if task.get("match") and task.get("video"):
-        shown.update(await _read(visit, task["match"], task["video"]))
+        shown.update(await _read(visit, task["match"], task["video"], task["candidates"]))
     mine = {"match_id": task["match_id"], "page_size": 20}
     if task.get("state") != "decided":
         # Reading stays blind: until a task is decided a reader sees only what they said themselves.
@@ -148,13 +149,19 @@ async def _in_hand(visit: Visit, task: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
-async def _read(visit: Visit, match: dict[str, Any], video: dict[str, Any]) -> dict[str, Any]:
+async def _read(
+    visit: Visit, match: dict[str, Any], video: dict[str, Any], others: Sequence[dict[str, Any]] = ()
+) -> dict[str, Any]:
     """A match and its video as the templates show them."""
     references: dict[str, Any] | None = {"images": []}
     if any(each.get("signal_type") == "visual" for each in match["evidence"]):
         wish = {"title_id": match["title_id"], "page_size": REFERENCES_MAX}
         references = await _optional(visit, "ListReferenceImages", wish, service="CatalogService")
+    named = [match["title_id"], *(each["title_id"] for each in (*match["runner_ups"], *others))]
+    wish = {"ids": list(dict.fromkeys(named))[:NAMES_MAX]}
+    titles = await _optional(visit, "BatchGetTitles", wish, service="CatalogService")
     return {
+        "names": {title["id"]: title["title"] for title in (titles or {}).get("titles", [])},
         "match": match,
         "video": video,
         "texts": texts_of(video, match["evidence"]),

@@ -50,7 +50,7 @@ let until = lease ? Date.parse(lease.dataset.leaseUntil) : 0;
 function lost(text) {
   lease.dataset.state = "off";
   lease.textContent = text;
-  for (const button of document.querySelectorAll("#verdict button")) button.disabled = true;
+  for (const button of document.querySelectorAll("[form=verdict]")) button.disabled = true;
 }
 
 async function renew() {

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from protos.incentives.v1 import campaign_pb2
 from tests.gateway_desk import (
@@ -320,7 +320,7 @@ async def test_counters_move_by_themselves(browser: Browser, world: World, revie
     waiting = visitor.page.locator(".tile:has-text('Waiting') .value")
     assert await waiting.inner_text() == "5"
     del review.tasks["task-4"]
-    await visitor.page.wait_for_function("document.querySelector('.tile .value').textContent === '4'", timeout=9000)
+    await expect(waiting).to_have_text("4", timeout=9000)
     assert visitor.complaints == []
     await visitor.context.close()
 
@@ -329,7 +329,7 @@ async def test_an_appeal_is_filed_heard_and_answered(browser: Browser, world: Wo
     visitor = await a_visitor(browser, world, "reviewer")
     await visitor.open("/review/appeals")
     await visitor.page.fill("textarea", "You are right.")
-    await visitor.page.click("text=Grant")
+    await visitor.page.click("button:has-text('Grant')")
     await visitor.page.wait_for_url(re.compile("note=answered"))
     assert [(answer.is_granted, answer.answer) for answer in review.answers] == [(True, "You are right.")]
     await visitor.context.close()
@@ -351,12 +351,10 @@ async def test_a_creator_reads_why_and_claims_what_was_earned(browser: Browser, 
 
 
 async def test_forms_of_other_sites_are_refused(world: World) -> None:
-    cookies = {"spotlight_session": world.tokens["reviewer"]}
-    html = {"accept": "text/html"}
+    html = {"accept": "text/html", "cookie": f"spotlight_session={world.tokens['reviewer']}"}
     form = {"verdict": "approve", "lease_token": "1"}
-    for headers in (html, {**html, "x-csrf-token": "0" * 64}, {**html, "sec-fetch-site": "cross-site"}):
-        world.http.cookies.clear()
-        answer = await world.http.post("/review/tasks/task-0/decide", data=form, headers=headers, cookies=cookies)
+    for headers in ({}, {"x-csrf-token": "0" * 64}, {"sec-fetch-site": "cross-site"}):
+        answer = await world.http.post("/review/tasks/task-0/decide", data=form, headers={**html, **headers})
         assert (answer.status_code, "FORM_REFUSED" in answer.text) == (403, True)
 
 
