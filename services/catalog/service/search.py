@@ -14,6 +14,7 @@ from services.catalog.service.feed import FeedCases
 from services.catalog.store import Journal, Titles
 from services.catalog.title import MediaType, Title
 
+BUILD_TITLES = 10_000
 FOLLOW_CHANGES = 500
 FOLLOW_WAIT_S = 20.0
 HITS_BYTES_MAX = 2_000_000
@@ -88,11 +89,16 @@ class SearchCases:
             await self._journal.wait_for_newer(self._index.revision, FOLLOW_WAIT_S)
 
     async def _build(self) -> None:
+        """Reads all titles; the work on names goes on in a thread, while other calls are answered."""
         revision = await self._journal.latest()
-        async for titles in self._titles.scan(SEARCHED_FIELDS, until=revision):
-            await asyncio.to_thread(self._put_unseen, titles)
-            await self._tidy()
-        self._index.revision = max(self._index.revision, revision)
+        titles: list[Title] = []
+        async for read in self._titles.scan(SEARCHED_FIELDS, until=revision):
+            titles += read
+            if len(titles) >= BUILD_TITLES:
+                await self._put_in_thread(titles)
+                titles = []
+        await self._put_in_thread(titles)
+        self._index.revision = revision
         self._is_ready = True
         self._measure(revision)
 
@@ -110,9 +116,10 @@ class SearchCases:
             await self._tidy()
             self._measure(latest)
 
-    def _put_unseen(self, titles: Sequence[Title]) -> None:
-        """For the first build, in a thread: nobody asks the index yet."""
-        self._index.put(map(entry_of, titles))
+    async def _put_in_thread(self, titles: Sequence[Title]) -> None:
+        """For the build only: nobody asks the index yet."""
+        await asyncio.to_thread(lambda: self._index.put(map(entry_of, titles)))
+        await self._tidy()
 
     def _put(self, titles: Sequence[Title], revision: int) -> None:
         self._index.put(map(entry_of, titles))

@@ -187,6 +187,7 @@ async def test_pages_of_hits_go_on_where_the_last_ended(catalog) -> None:
 
 
 async def test_search_answers_unavailable_until_its_index_is_built(catalog) -> None:
+    await catalog.settled()
     catalog.wired.catalog.search._is_ready = False
     error = await refusal(catalog.stub.SearchTitles(pb.SearchTitlesRequest(q="dune")))
     assert error.reason == "INDEX_NOT_READY"
