@@ -49,10 +49,15 @@ class Choice:
     source: Source | None = None
 
     @property
+    def is_filtered(self) -> bool:
+        """Whether it leaves out part of a title's audience."""
+        return bool(self.regions or self.source)
+
+    @property
     def is_split(self) -> bool:
         """Whether it looks below a title's totals."""
         below = self.dimensions & {Dimension.VIEWER_REGION, Dimension.SOURCE}
-        return bool(below or self.regions or self.source)
+        return bool(below) or self.is_filtered
 
     @property
     def has_regions(self) -> bool:
@@ -205,8 +210,8 @@ def _chosen(cells: Grid, choice: Choice, *, whole: bool = False) -> Grid:
 
 def cover(published: Published, choice: Choice) -> Atoms:
     """The coarsest atoms that make up the period: whole days, and hours where it begins or ends within a day."""
-    by_days = published.splits if choice.is_split else published.days
-    by_hours = published.hour_splits if choice.is_split else published.hours
+    by_days = published.splits if choice.is_filtered else published.days
+    by_hours = published.hour_splits if choice.is_filtered else published.hours
     assert by_days is not None, "splits are published where a choice needs them"
     first, last = -(-choice.period.start // DAY_MINUTES) * DAY_MINUTES, choice.period.end // DAY_MINUTES * DAY_MINUTES
     whole = (by_days.grid.bucket >= first) & (by_days.grid.bucket < last)

@@ -1,8 +1,9 @@
 """Finds spikes: counts far above what is usual for a title at this hour, by robust statistics. Pure.
 
 Usual is the seasonal median: of the same hour (smoothed over its neighbours) on the 14 days before, scaled by how the
-last 24 hours ran against theirs. The distance is measured on the variance-stabilised scale 2 (√(x+⅜) − √(λ+⅜)), where
-a Poisson count has standard deviation 1 (Anscombe 1948), over 1.4826 MAD of the title's own distances, at least 1.
+last 24 hours ran against theirs. The distance is the signed root of the Poisson deviance, 2 (x ln(x/λ) − (x − λ)),
+which is normal with standard deviation 1 far into the tails even for small counts (McCullagh & Nelder 1989), over
+1.4826 MAD of the title's own distances, at least 1.
 Windows of 1, 5 and 10 minutes catch a rise early or when it is slight; hours find what history was imported.
 """
 
@@ -16,14 +17,19 @@ from services.metrics.domain import F64, HOUR_MINUTES, Bools
 HOURS_A_DAY = 24
 SEASON_DAYS = 14
 MAD_TO_SIGMA = 1.4826
-# About one window in a million passes by chance: below one false alarm a title-year over all windows (measured: 0.1).
+# A year has 525,600 windows that end at another minute; with these limits all of them together give fewer than one
+# false alarm a title-year (tests/unit/metrics/test_metrics_spikes_and_insights.py measures it on shuffled minutes).
 SCORE_MIN = 4.75
-WINDOWS_MIN = (1, 5, 10)
+WINDOW_SCORES_MIN = {1: 5.3, 5: 5.0, 10: SCORE_MIN}  # by width in minutes
 EXCESS_MIN = 10.0
 # The level follows the last day, but no spike may lift its own baseline far.
 LEVEL_MIN, LEVEL_MAX = 0.5, 2.5
+# Nothing is expected to be rarer than this in a window: what was never seen is not impossible.
+EXPECTED_MIN = 0.2
 # Below so many events an hour a median of counts is mostly zero: the mean stands in.
 SPARSE_PER_HOUR = 4.0
+# From here on a count of one hour is steadier than the change to the next hour.
+BUSY_PER_HOUR = 60.0
 # Alarms with at most this between them are one spike.
 GAP_MINUTES = 30
 
@@ -48,27 +54,37 @@ class Season:
     sigma: float
 
 
-def season(hours: F64) -> Season:
-    """From hourly counts, oldest first, beginning at midnight; what an hour expects rests on earlier days only."""
+def season(hours: F64, known_hours: int | None = None) -> Season:
+    """From hourly counts, oldest first, beginning at midnight; what an hour expects rests on earlier days only.
+
+    Hours from `known_hours` on have not happened yet: they expect something, and tell nothing.
+    """
     days = len(hours) // HOURS_A_DAY
     assert days * HOURS_A_DAY == len(hours), "a series has whole days"
+    known_hours = len(hours) if known_hours is None else known_hours
     padded = np.pad(hours, 1, mode="edge")
     smooth = (padded[:-2] + padded[1:-1] + padded[2:]) / 3
-    by_day = smooth.reshape(days, HOURS_A_DAY)
-    before = np.concatenate([np.full((SEASON_DAYS, HOURS_A_DAY), np.nan), by_day[:-1]])
-    history = sliding_window_view(before, SEASON_DAYS, axis=0)
-    known = ~np.isnan(history).all(axis=2)
-    usual = np.zeros_like(by_day)
-    usual[known] = np.nanmedian(history[known], axis=1)
-    mean = np.zeros_like(by_day)
-    mean[known] = np.nanmean(history[known], axis=1)
-    rate = np.where(usual < SPARSE_PER_HOUR, np.maximum(mean, usual), usual).reshape(-1)
-    rate = rate * _level(hours, rate)
+    rough, even = _of_days_before(hours, days), _of_days_before(smooth, days)
+    # Where counts are large the neighbours would only blur the day's curve.
+    rate = np.where(even >= BUSY_PER_HOUR, rough, even)
     # The first day has nothing to compare with: it expects what it got.
     rate[:HOURS_A_DAY] = smooth[:HOURS_A_DAY]
-    recent = distance(hours, rate)[-SEASON_DAYS * HOURS_A_DAY :]
+    rate = rate * _level(hours, rate)
+    recent = distance(hours, rate)[:known_hours][-SEASON_DAYS * HOURS_A_DAY :]
     sigma = MAD_TO_SIGMA * float(np.median(np.abs(recent - np.median(recent)))) if len(recent) else 1.0
     return Season(rate=rate, sigma=max(sigma, 1.0))
+
+
+def _of_days_before(hours: F64, days: int) -> F64:
+    """For each hour the median of the same hour on the 14 days before; the mean where that is mostly zero."""
+    by_day = hours.reshape(days, HOURS_A_DAY)
+    before = np.concatenate([np.full((SEASON_DAYS, HOURS_A_DAY), np.nan), by_day[:-1]])
+    history = sliding_window_view(before, SEASON_DAYS, axis=0)[1:]
+    usual = np.zeros_like(by_day)
+    usual[1:] = np.nanmedian(history, axis=2)
+    mean = np.zeros_like(by_day)
+    mean[1:] = np.nanmean(history, axis=2)
+    return np.where(usual < SPARSE_PER_HOUR, np.maximum(mean, usual), usual).reshape(-1)
 
 
 def _level(hours: F64, rate: F64) -> F64:
@@ -80,7 +96,10 @@ def _level(hours: F64, rate: F64) -> F64:
 
 def distance(count: F64, expected: F64) -> F64:
     """How far counts are above what is expected, in standard deviations of a Poisson count."""
-    return 2 * (np.sqrt(count + 0.375) - np.sqrt(expected + 0.375))
+    usual = np.maximum(expected, EXPECTED_MIN)
+    logs = np.log(np.maximum(count, EXPECTED_MIN) / usual)
+    deviance = 2 * (count * logs - (count - usual))
+    return np.sign(count - usual) * np.sqrt(np.maximum(deviance, 0))
 
 
 def hourly_alarms(hours: F64, start_minute: int) -> list[Alarm]:
@@ -88,6 +107,7 @@ def hourly_alarms(hours: F64, start_minute: int) -> list[Alarm]:
     found = season(hours)
     score = distance(hours, found.rate) / found.sigma
     high = (score >= SCORE_MIN) & (hours - found.rate >= EXCESS_MIN)
+    high[:HOURS_A_DAY] = False
     return _alarms(high, score, hours, found.rate, start_minute, HOUR_MINUTES)
 
 
@@ -95,10 +115,10 @@ def minute_alarms(minutes: F64, expected: F64, sigma: float, start_minute: int) 
     """Spikes of a series of minutes, each as soon as one of the windows that end there passes the limit."""
     best = np.full(len(minutes), -np.inf)
     high = np.zeros(len(minutes), bool)
-    for width in WINDOWS_MIN:
+    for width, score_min in WINDOW_SCORES_MIN.items():
         count, usual = _trailing(minutes, width), _trailing(expected, width)
         score = distance(count, usual) / sigma
-        over = (score >= SCORE_MIN) & (count - usual >= EXCESS_MIN)
+        over = (score >= score_min) & (count - usual >= EXCESS_MIN)
         # The whole window belongs to the spike.
         for back in range(width):
             high[: len(high) - back] |= over[back:]

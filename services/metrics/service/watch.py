@@ -305,7 +305,7 @@ def find_alarms(hourly: Rows, minutes: Rows, start: int, now: int) -> list[Alarm
     first = int(known[0]) // spikes.HOURS_A_DAY * spikes.HOURS_A_DAY
     begin = start + first * HOUR_MINUTES
     found = spikes.hourly_alarms(past[first:], begin)
-    usual = spikes.season(past[first:])
+    usual = spikes.season(past[first:], (running - begin) // HOUR_MINUTES)
     each = _human_by_minute(minutes, now - MINUTES_BACK, now + 1)
     expected = spikes.minute_rates(usual.rate, begin // HOUR_MINUTES, now - MINUTES_BACK, len(each))
     if now - begin >= spikes.HOURS_A_DAY * HOUR_MINUTES:
