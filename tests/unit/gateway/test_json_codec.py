@@ -63,9 +63,7 @@ def messages(draw: st.DrawFn, descriptor: Descriptor, depth: int = 3) -> Any:
         if is_map(field):
             getattr(message, field.name).update(draw(st.dictionaries(_TEXT, _TEXT, max_size=2)))
         elif field.is_repeated:
-            getattr(message, field.name).extend(
-                [_value(draw, field, depth) for _ in range(draw(st.integers(0, 2)))]
-            )
+            getattr(message, field.name).extend([_value(draw, field, depth) for _ in range(draw(st.integers(0, 2)))])
         elif field.message_type is not None:
             getattr(message, field.name).CopyFrom(_value(draw, field, depth))
         else:
@@ -193,9 +191,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("value", "field", "description"), REFUSALS)
-def test_what_the_descriptor_does_not_say_is_refused_with_its_path(
-    value: Any, field: str, description: str
-) -> None:
+def test_what_the_descriptor_does_not_say_is_refused_with_its_path(value: Any, field: str, description: str) -> None:
     assert refused(catalog_pb2.Title, value) == {field: description}
 
 

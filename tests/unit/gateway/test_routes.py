@@ -83,18 +83,14 @@ def test_query_parameters_become_fields_of_every_kind() -> None:
 
 
 def test_a_body_field_takes_the_body_and_the_query_the_rest() -> None:
-    request = build(
-        "PATCH", "/v1/titles/movie:1", "update_mask=title,year&request_id=r", b'{"title": "Dune"}'
-    )
+    request = build("PATCH", "/v1/titles/movie:1", "update_mask=title,year&request_id=r", b'{"title": "Dune"}')
     assert request.title == catalog_pb2.Title(id="movie:1", title="Dune")
     assert list(request.update_mask.paths) == ["title", "year"]
     assert request.request_id == "r"
 
 
 def test_a_nested_parameter_is_dotted() -> None:
-    request = build(
-        "PATCH", "/v1/titles/movie:1", "title.year=1999&title.embargo_lift_time=2030-01-01T00:00:00Z"
-    )
+    request = build("PATCH", "/v1/titles/movie:1", "title.year=1999&title.embargo_lift_time=2030-01-01T00:00:00Z")
     assert request.title.year == 1999
     assert request.title.embargo_lift_time.seconds == 1893456000
 
