@@ -36,10 +36,13 @@ class Waiter:
 class ClaimDesk:
     """Answers claims, batch by batch and reward by reward."""
 
-    def __init__(self, stores: Stores, stockroom: Stockroom, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, stores: Stores, stockroom: Stockroom, now: Callable[[], datetime], *, queue_max: int = QUEUE_MAX
+    ) -> None:
         self._stores = stores
         self._stockroom = stockroom
         self._now = now
+        self._queue_max = queue_max
         self._queues: dict[str, deque[Waiter]] = {}
         self._workers: set[asyncio.Task[None]] = set()
 
@@ -55,7 +58,7 @@ class ClaimDesk:
             )
             self._workers.add(worker)
             worker.add_done_callback(self._workers.discard)
-        if len(queue) >= QUEUE_MAX:
+        if len(queue) >= self._queue_max:
             raise TooManyClaims(retry_after_s=1.0)
         queue.append(waiter)
         return await waiter.answer

@@ -1,0 +1,222 @@
+"""What a dead process leaves behind, laid into the store by hand: each half-done thing is finished or undone."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from chassis.errors import ResourceExhausted, SpotlightError
+from protos.incentives.v1 import campaign_pb2 as cpb
+from protos.incentives.v1 import participation_pb2 as pb
+from services.incentives.claims import Claim
+from services.incentives.peers import VideoCount
+from services.incentives.service.desk import ClaimDesk
+from services.incentives.service.stockroom import Stockroom
+from services.incentives.store.stores import Stores
+
+
+async def refused(awaitable):
+    with pytest.raises(SpotlightError) as caught:
+        await awaitable
+    return caught.value
+
+
+def shirt(**changes):
+    values = {"stock_count": 1, "reservation_ttl_s": 600, "waitlist_max": 2, **changes}
+    return cpb.Reward(id="shirt", display_name="Shirt", kind=cpb.REWARD_KIND_MERCHANDISE, **values)
+
+
+def frame(**changes):
+    values = {"stock_count": 10, **changes}
+    return cpb.Reward(id="frame", display_name="Frame", kind=cpb.REWARD_KIND_PROFILE_FRAME, **values)
+
+
+@pytest.fixture
+async def queue(house, database):
+    """One who has the shirt, and one whose claim was written down by a process that died before placing it."""
+    campaign = await house.running(rewards=[shirt()])
+    await house.ready(campaign, "ann", "bob", "cid", "dan")
+    await house.claim(campaign, "ann", "shirt")
+    waiting = await house.claim(campaign, "bob", "shirt", request_id="bobs")
+    await database["lines"].update_one({}, {"$pull": {"grant_ids": waiting.id}})
+    return campaign, waiting
+
+
+async def line(database):
+    return (await database["lines"].find_one({}))["grant_ids"]
+
+
+async def test_the_sweeper_places_who_was_forgotten(house, database, queue):
+    _, waiting = queue
+    await house.wired.sweeper.sweep()
+    assert await line(database) == [], "its process may still be at it"
+    house.clock.advance(11)
+    await house.wired.sweeper.sweep()
+    assert await line(database) == [waiting.id]
+
+
+async def test_a_repeated_claim_finds_its_place(house, database, queue):
+    campaign, waiting = queue
+    again = await house.claim(campaign, "bob", "shirt", request_id="bobs")
+    assert (again.id, again.waitlist_position) == (waiting.id, 1)
+
+
+async def test_a_second_claim_finishes_the_first(house, database, queue):
+    campaign, waiting = queue
+    error = await refused(house.claim(campaign, "bob", "shirt"))
+    assert (error.reason, error.metadata["grant_id"]) == ("ALREADY_CLAIMED", waiting.id)
+    assert await line(database) == [waiting.id]
+
+
+async def test_where_the_line_is_full_the_forgotten_claim_never_was(house, database, queue):
+    campaign, waiting = queue
+    for creator_id in ("cid", "dan"):
+        await house.claim(campaign, creator_id, "shirt")
+    full = await refused(house.claim(campaign, "bob", "shirt", request_id="bobs"))
+    assert full.reason == "WAITLIST_FULL"
+    assert (await refused(house.call("GetGrant", grant_id=waiting.id))).reason == "GRANT_NOT_FOUND"
+    placed = (await house.call("ListGrants", campaign_id=campaign.id, state=pb.GRANT_STATE_WAITLISTED)).grants
+    await house.call("RollBackGrant", grant_id=placed[0].id, creator_id=placed[0].creator_id)
+    again = await house.claim(campaign, "bob", "shirt", request_id="bobs")
+    assert (again.id, again.waitlist_position) == (waiting.id, 2)
+
+
+async def test_who_has_a_unit_leaves_the_line(house, database):
+    campaign = await house.running(rewards=[shirt(stock_count=2)])
+    await house.ready(campaign, "ann", "bob", "cid")
+    served = await house.claim(campaign, "ann", "shirt")
+    await house.claim(campaign, "bob", "shirt")
+    waiting = await house.claim(campaign, "cid", "shirt")
+    await database["lines"].update_one({}, {"$set": {"grant_ids": [served.id, "gone", waiting.id]}})
+    await house.wired.sweeper.sweep()
+    assert await line(database) == [waiting.id]
+
+
+async def test_numbers_lost_with_a_process_are_granted_all_the_same(house, database):
+    campaign = await house.running()
+    stores = Stores.of(database)
+    creators = [f"c{number}" for number in range(12)]
+    await house.ready(campaign, *creators)
+    assert list(await stores.leases.lease(f"{campaign.id}/frame", 6, 10)) == [1, 2, 3, 4, 5, 6]
+    answers = await asyncio.gather(*(house.claim(campaign, each) for each in creators), return_exceptions=True)
+    grants = [each for each in answers if isinstance(each, pb.Grant)]
+    assert sorted(each.unit_number for each in grants) == list(range(1, 11))
+
+
+async def test_a_mark_that_was_not_wiped_misleads_nobody(house, database):
+    campaign = await house.running(rewards=[shirt(stock_count=2, waitlist_max=0)])
+    await house.ready(campaign, "ann", "bob", "cid", "dan")
+    first = await house.claim(campaign, "ann", "shirt")
+    await house.call("RollBackGrant", grant_id=first.id, creator_id="ann")
+    await house.claim(campaign, "bob", "shirt")
+    await house.claim(campaign, "cid", "shirt")
+    await database["grants"].update_one({"_id": first.id}, {"$set": {"freed": f"{campaign.id}/shirt"}})
+    assert isinstance(await refused(house.claim(campaign, "dan", "shirt")), ResourceExhausted)
+    marks = await database["grants"].count_documents({"freed": {"$exists": True}})
+    assert marks == 0
+
+
+async def test_two_processes_share_a_stock(house, database):
+    """Each has its own beliefs about the numbers; the store has the truth."""
+    campaign = await house.running(rewards=[frame(stock_count=9)], limits={"grants_max": 7})
+    creators = [f"c{number}" for number in range(24)]
+    await house.ready(campaign, *creators)
+    stores = Stores.of(database)
+    desks = [ClaimDesk(stores, Stockroom(stores), house.clock.now) for _ in range(3)]
+    for number, desk in enumerate(desks[1:]):
+        # These believe in numbers that the first one will take.
+        pools = desk._stockroom._numbers
+        for key in (("unit", f"{campaign.id}/frame"), ("campaign_unit", campaign.id)):
+            pool = pools._pools.setdefault(key, type(pools.pool(_source(campaign)))())
+            pool.add(range(1, 8 - number))
+    claims = [
+        desks[number % 3].claim(
+            Claim(campaign_id=campaign.id, reward_id="frame", creator_id=each, request_id=f"share-{each}")
+        )
+        for number, each in enumerate(creators)
+    ]
+    answers = await asyncio.gather(*claims, return_exceptions=True)
+    given = [each for each in answers if not isinstance(each, Exception)]
+    assert len(given) == 7
+    assert {each.reason for each in answers if isinstance(each, Exception)} == {"CAMPAIGN_LIMIT_REACHED"}
+
+
+def _source(campaign):
+    from services.incentives.service.numbers import Source
+    from services.incentives.store.grants import UNITS
+
+    return Source(numbering=UNITS, owner=f"{campaign.id}/frame", total=9)
+
+
+async def test_the_line_is_served_within_the_campaigns_bound(house):
+    campaign = await house.running(rewards=[shirt(stock_count=1), frame()], limits={"grants_max": 2})
+    await house.ready(campaign, "ann", "bob", "cid")
+    first = await house.claim(campaign, "ann", "shirt")
+    waiting = await house.claim(campaign, "bob", "shirt")
+    await house.claim(campaign, "cid", "frame")
+    await house.call("RollBackGrant", grant_id=first.id, creator_id="ann")
+    promoted = await house.call("GetGrant", grant_id=waiting.id)
+    assert promoted.state == pb.GRANT_STATE_RESERVED
+    over = await refused(house.claim(campaign, "ann", "frame"))
+    assert over.reason == "CAMPAIGN_LIMIT_REACHED"
+
+
+async def test_more_claims_than_can_wait_are_shed(house, database):
+    stores = Stores.of(database)
+    desk = ClaimDesk(stores, Stockroom(stores), house.clock.now, queue_max=2)
+    claims = [
+        Claim(campaign_id="none", reward_id="r", creator_id=f"c{number}", request_id=f"r{number}")
+        for number in range(6)
+    ]
+    answers = await asyncio.gather(*(desk.claim(each) for each in claims), return_exceptions=True)
+    assert {each.reason for each in answers} == {"CAMPAIGN_NOT_FOUND", "TOO_MANY_CLAIMS"}
+
+
+async def test_the_same_request_for_two_things_at_once_is_refused(house):
+    campaign = await house.running()
+    await house.ready(campaign, "ann", "bob")
+    answers = await asyncio.gather(
+        house.claim(campaign, "ann", request_id="once"),
+        house.claim(campaign, "bob", request_id="once"),
+        return_exceptions=True,
+    )
+    assert sorted(getattr(each, "reason", "") for each in answers if isinstance(each, SpotlightError)) == [
+        "REQUEST_ID_REUSED"
+    ]
+
+
+async def test_an_import_that_died_half_way_is_finished_by_its_repeat(house, database):
+    ticket = cpb.Reward(id="ticket", display_name="T", kind=cpb.REWARD_KIND_TICKET)
+    campaign = await house.running(rewards=[ticket])
+    bring = {"campaign_id": campaign.id, "reward_id": "ticket", "codes": ["AAAA", "BBBB"]}
+    await house.call("ImportRewardCodes", **bring, request_id="import")
+    await database["requests"].delete_one({"_id": "import"})
+    await database["code_pools"].delete_many({})
+    again = await house.call("ImportRewardCodes", **bring, request_id="import")
+    assert (again.imported_count, again.total_count) == (2, 2)
+    late = await house.call("ImportRewardCodes", **bring, request_id="other")
+    assert (late.imported_count, late.duplicate_count, late.total_count) == (0, 2, 2)
+
+
+async def test_everything_goes_on_by_itself(house):
+    campaign = await house.running(rewards=[shirt(reservation_ttl_s=1)])
+    await house.ready(campaign, "ann")
+    grant = await house.claim(campaign, "ann", "shirt")
+    house.peers.counts_[f"v-{campaign.id[:8]}-ann"] = VideoCount(view_count=70, like_count=1)
+    house.clock.advance(2)
+    work = [asyncio.create_task(each()) for each in house.wired.background]
+    try:
+        for _ in range(100):
+            await asyncio.sleep(0.05)
+            found = await house.call("GetGrant", grant_id=grant.id)
+            counted = (await house.progress(campaign, "ann")).submissions[0].view_count
+            if found.state == pb.GRANT_STATE_EXPIRED and counted == 70 and len(house.peers.events) == 2:
+                break
+    finally:
+        for task in work:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+    assert found.state == pb.GRANT_STATE_EXPIRED
+    assert counted == 70
+    assert {each.kind for each in house.peers.events} == {"campaign_join", "reward_grant"}
