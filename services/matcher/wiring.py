@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from chassis.clock import Clock
@@ -48,6 +49,20 @@ class Outside:
     rematch_videos_per_s: int
 
 
+@dataclass(frozen=True, slots=True)
+class StoreClock:
+    """The given clock in milliseconds, as times are stored: what is answered is what is read back."""
+
+    clock: Clock
+
+    def now(self) -> datetime:
+        now = self.clock.now()
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+    def monotonic(self) -> float:
+        return self.clock.monotonic()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wired:
     """A matcher's use cases and what must run beside them."""
@@ -69,7 +84,7 @@ class Wired:
 
 async def wire(outside: Outside) -> Wired:
     """Makes what is missing in the database and everything above it."""
-    clock, new_id, token_key = outside.clock, outside.new_id, outside.token_key
+    clock, new_id, token_key = StoreClock(outside.clock), outside.new_id, outside.token_key
     shelf = Shelf.of(outside.database)
     await shelf.ensure_indexes()
     touch_index = TouchIndex()
