@@ -21,4 +21,6 @@ FACTORS: dict[str, tuple[str, ...]] = {
         "rival_longer", "rival_inside", "rival_crossing", "rival_apart", "likely_apart", "title_spans",
     ),
 }
+_CUES = ("tv", "movie", "watch", "release", "fandom", "network", "elsewhere")
+FACTORS["context"] += tuple(f"{cue}_{place}" for cue in _CUES for place in ("before", "after", "around"))
 FACTOR_OF = {feature: factor for factor, features in FACTORS.items() for feature in features}

@@ -19,6 +19,8 @@ from services.matcher.text.topics import title_topics
 from services.matcher.text.words import Words, split_words
 
 TITLES_PER_STEP = 10_000
+_UNKNOWN_MOST = 0.9
+PRESUMED = 4.8  # log10 popularity of a title in a catalog that says nothing: a small, chosen catalog
 STEM_WORDS = 3
 _STEM_LENGTHS = (2, 3, 4, 5)  # a post may write two words as one, or one as two
 _STEM_BITS_PER_KEY = 16
@@ -69,8 +71,12 @@ class _People:
     role: list[npt.NDArray[np.uint8]] = field(default_factory=list)
 
 
-def build_columns(titles: Iterable[TitleNames], ordinary: OrdinaryWords) -> Arrays:
-    """All columns of `index.Columns`, and `stem_key`, the keys behind its stem filter."""
+def build_columns(titles: Iterable[TitleNames], ordinary: OrdinaryWords, presumed: float | None = None) -> Arrays:
+    """All columns of `index.Columns`, and `stem_key`, the keys behind its stem filter.
+
+    `presumed` is the popularity of titles that have none; without it, it is PRESUMED where nearly all
+    titles have none (a catalog that does not know), else 0 (a catalog that knows they are obscure).
+    """
     facts: list[_Facts] = []
     names, people, priors = _Names(), _People(), {}
     for step in _steps(titles, TITLES_PER_STEP):
@@ -80,6 +86,11 @@ def build_columns(titles: Iterable[TitleNames], ordinary: OrdinaryWords) -> Arra
         _add_people(people, step, first, ordinary)
         priors.update({p.name: p.prior for t in step for p in t.alias_priors})
     arrays = _title_columns(facts)
+    unknown = arrays["title_popularity"] == 0
+    if presumed is None:
+        presumed = PRESUMED if unknown.mean() > _UNKNOWN_MOST else 0.0
+    arrays["title_popularity"][unknown] = presumed
+    arrays["presumed_popularity"] = np.array([presumed], dtype=np.float32)
     arrays.update(_alias_columns(names, arrays["title_popularity"]))
     arrays.update(_person_columns(people))
     arrays["alias_person"] = _namesakes(arrays)

@@ -1,28 +1,25 @@
 """Which titles a span may mean: the best known of its name, or the one whose year is said."""
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from services.matcher.text.cues import cues_per_text
 from services.matcher.text.forms import WordForms, years_near
-from services.matcher.text.hashing import Ints, KeyTable
+from services.matcher.text.hashing import Ints
 from services.matcher.text.index import Columns
 from services.matcher.text.people import People
 from services.matcher.text.spans import Spans
 from services.matcher.text.titles import MediaType, NameKind
 from services.matcher.text.topics import post_topics
-from services.matcher.text.words import Words, split_words
+from services.matcher.text.words import Words
 
 POSTINGS_MAX = 3
 POSTINGS_WITH_YEAR_MAX = 48
 CHOICES_MAX = 2
+REPEATS_MAX = 6
 
-_TV_WORDS = ("season", "episode", "episodes", "seasons", "series", "show", "tvshow", "sitcom", "ep", "showrunner", "tv",
-             "temporada", "serie", "anime", "finale", "binge", "kdrama", "drama")
-_MOVIE_WORDS = ("movie", "movies", "film", "films", "cinema", "trailer", "theaters", "theatres", "imax", "blockbuster",
-                "boxoffice", "pelicula", "filme", "sequel", "director")
 _KIND_COST = {
     NameKind.TITLE: 0.0, NameKind.ORIGINAL: 0.1, NameKind.ALTERNATIVE: 0.6, NameKind.HASHTAG: 0.0,
     NameKind.ABBREVIATION: 0.0, NameKind.FRANCHISE: 0.8, NameKind.SOUNDTRACK: 1.0, NameKind.SEQUEL: 0.2,
@@ -43,8 +40,6 @@ class Choices:
     gap: npt.NDArray[np.float32]  # key less that of the best other choice
     year_beside: npt.NDArray[np.int16]
     year_anywhere: npt.NDArray[np.int16]
-    tv_words: Ints
-    movie_words: Ints
     cast_hits: Ints
     character_hits: Ints
     topics: npt.NDArray[np.uint32]  # of the post
@@ -57,7 +52,8 @@ class Choices:
 
 
 def choose(
-    columns: Columns, words: Words, forms: WordForms, spans: Spans, people: People, post_of_text: Ints, posts: int
+    columns: Columns, words: Words, forms: WordForms, spans: Spans, people: People, post_of_text: Ints, posts: int,
+    bits: npt.NDArray[np.uint8],
 ) -> Choices:
     """The CHOICES_MAX likeliest titles of each span."""
     beside, anywhere = years_near(words, forms, spans)
@@ -71,8 +67,8 @@ def choose(
     title = columns.posting_title[posting].astype(np.int64)
     kind = columns.posting_kind[posting]
     text = words.text[spans.first[span].astype(np.int64)]
-    tv_words, movie_words = _cues(words, forms)
-    tv, movie = tv_words[text], movie_words[text]
+    texts = len(forms.text_first) - 1
+    tv, movie = (cues_per_text(bits, words, name, texts)[text] for name in ("tv", "movie"))
     cast, character = people.hits(post_of_text[text], title)
     year = columns.title_year[title]
     key = columns.title_popularity[title] - _COST[kind]
@@ -89,7 +85,7 @@ def choose(
     few = rank < CHOICES_MAX
     return Choices(
         span[kept], title[kept], kind[kept], rank[few].astype(np.uint8), key[kept].astype(np.float32), gap[few],
-        beside[span[kept]], anywhere[span[kept]], tv[kept], movie[kept], cast[kept], character[kept], topics[kept],
+        beside[span[kept]], anywhere[span[kept]], cast[kept], character[kept], topics[kept],
     )
 
 
@@ -111,16 +107,16 @@ def _year_bonus(
     return np.where(said > 0, np.where(distance == 0, bonus, np.where(distance == 1, bonus / 2, 0.0)), 0.0)
 
 
-@functools.cache
-def _cue_table() -> tuple[KeyTable, int]:
-    listed = _TV_WORDS + _MOVIE_WORDS
-    return KeyTable.build(split_words(listed).key), len(_TV_WORDS)
-
-
-def _cues(words: Words, forms: WordForms) -> tuple[Ints, Ints]:
-    """Words that speak of shows, and of films, per text."""
-    table, tv_count = _cue_table()
-    cue = table.find(words.key)
-    texts = len(forms.text_first) - 1
-    tv = np.bincount(words.text[(cue >= 0) & (cue < tv_count)], minlength=texts)
-    return tv, np.bincount(words.text[cue >= tv_count], minlength=texts)
+def without_repeats(choices: Choices, spans: Spans, post: Ints) -> Choices:
+    """Drop a title's candidates inside a longer span read as the same title ("Matrix" in "The Matrix")."""
+    owner = post[choices.span] << 32 | choices.title
+    start, end = spans.start[choices.span], spans.end[choices.span]
+    order = np.lexsort((start, -(end - start), owner))
+    owner, start, end = owner[order], start[order], end[order]
+    kept = np.ones(len(order), dtype=np.bool_)
+    for back in range(1, REPEATS_MAX):  # longer ones come first
+        same = owner[back:] == owner[:-back]
+        if not same.any():
+            break
+        kept[back:] &= ~(same & (start[back:] >= start[:-back]) & (end[back:] <= end[:-back]))
+    return choices.take(np.sort(order[kept]))

@@ -1,5 +1,7 @@
 """What the words around a span say for and against its being a title."""
 
+import functools
+
 import numpy as np
 import numpy.typing as npt
 
@@ -7,7 +9,7 @@ from services.matcher.scoring.weights import ContextWeights
 from services.matcher.text.forms import WordForms
 from services.matcher.text.hashing import Ints, KeyTable
 from services.matcher.text.spans import Spans
-from services.matcher.text.words import Words
+from services.matcher.text.words import Words, split_words
 
 BESIDE = (-2, -1, 1, 2)  # places beside the span with weights of their own; two more are the pairs
 PLACES = len(BESIDE) + 2
@@ -26,6 +28,18 @@ def listed_rows(table: KeyTable, words: Words) -> tuple[Ints, Ints]:
     return row, pair
 
 
+def left_end(words: Words, first: Ints, begin: Ints) -> Ints:
+    """The first word of each span, or the article right before it: "song The Alibi" is beside "song"."""
+    before = np.maximum(first - 1, 0)
+    article = (first > begin) & (_articles().find(words.key[before]) >= 0)
+    return first - article
+
+
+@functools.cache
+def _articles() -> KeyTable:
+    return KeyTable.build(np.unique(split_words(("the", "a", "an")).key))
+
+
 def context_features(weights: ContextWeights, words: Words, forms: WordForms, spans: Spans) -> Named:
     """Summed weights, one entry a span."""
     row, pair = listed_rows(KeyTable(weights.key, weights.slots, weights.filter), words)
@@ -33,13 +47,14 @@ def context_features(weights: ContextWeights, words: Words, forms: WordForms, sp
     text = words.text[first]
     begin, end = forms.text_first[text], forms.text_first[text + 1]
     most = max(len(words) - 1, 0)
+    left = left_end(words, first, begin)
     beside = np.zeros((len(spans), PLACES), dtype=np.float32)
     for column, step in enumerate(BESIDE):
-        at = first + step if step < 0 else last + step
+        at = left + step if step < 0 else last + step
         inside = (at >= begin) & (at < end)
         found = row[np.clip(at, 0, most)]
         beside[:, column] = np.where(inside, weights.near[found, column], weights.edge[column])
-    two_before, one_after = first - 2, last + 1
+    two_before, one_after = left - 2, last + 1
     beside[:, 4] = np.where(two_before >= begin, weights.near[pair[np.clip(two_before, 0, most)], 4], 0)
     beside[:, 5] = np.where(one_after + 1 < end, weights.near[pair[np.clip(one_after, 0, most)], 5], 0)
     near = _outside(weights.around[:, 0], row, None, first, last, np.maximum(first - WINDOW, begin), np.minimum(last + WINDOW + 1, end))

@@ -35,6 +35,23 @@ class TextEngine:
             result += self._match(posts[begin : begin + POSTS_PER_STEP], index)
         return result
 
+    def probabilities(self, posts: Sequence[Post]) -> list[dict[str, float]]:
+        """Title ids and probabilities alone, for bulk work: the same answers without their reasons."""
+        index, result = self.index, []
+        for begin in range(0, len(posts), POSTS_PER_STEP):
+            step = posts[begin : begin + POSTS_PER_STEP]
+            found: list[dict[str, float]] = [{} for _ in step]
+            candidates = extract(step, index, self.weights)
+            if len(candidates.choices):
+                judged = judge(candidates, self.weights)
+                probability = 1 / (1 + np.exp(-judged.logit[judged.told].astype(np.float64)))
+                choices = candidates.choices
+                post, title = candidates.span_post[choices.span[judged.told]], choices.title[judged.told]
+                for row, number, value in zip(post.tolist(), title.tolist(), probability.tolist(), strict=True):
+                    found[row][index.title_id(number)] = value
+            result += found
+        return result
+
     def _match(self, posts: Sequence[Post], index: TextIndex) -> list[list[TextMatch]]:
         matches: list[list[TextMatch]] = [[] for _ in posts]
         candidates = extract(posts, index, self.weights)

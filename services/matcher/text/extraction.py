@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from services.matcher.scoring.weights import Weights
-from services.matcher.text.choices import Choices, choose
+from services.matcher.text.choices import Choices, choose, without_repeats
 from services.matcher.text.context import context_features
+from services.matcher.text.cues import cue_bits, cue_features
 from services.matcher.text.features import Named, alias_features, choice_features, matrix
 from services.matcher.text.forms import Floats, WordForms, form_features, word_forms
 from services.matcher.text.hashing import Ints
@@ -110,8 +111,12 @@ def extract(posts: Sequence[Post], index: TextIndex, weights: Weights) -> Candid
     by_span = {name: column[kept] for name, column in by_span.items()}
     by_span["promise"] = promise[kept]
     by_span.update(context_features(weights.context, words, forms, spans))
+    bits = cue_bits(words)
+    by_span.update(cue_features(bits, words, forms, spans))
+    by_span["tv_words"], by_span["movie_words"] = by_span["tv_around"], by_span["movie_around"]
     people = find_people(columns, words, texts.post)
-    choices = choose(columns, words, forms, spans, people, texts.post, len(posts))
+    choices = choose(columns, words, forms, spans, people, texts.post, len(posts), bits)
+    choices = without_repeats(choices, spans, post)
     by_span["inside_name"] = inside_name(people, spans)
     day = np.array([p.create_time // 86_400 for p in posts], dtype=np.int64)
     by_choice = choice_features(columns, spans, choices, day[post[choices.span]])

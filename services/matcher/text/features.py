@@ -58,8 +58,6 @@ def choice_features(columns: Columns, spans: Spans, choices: Choices, day: npt.N
         "year": np.where(year > 0, year, 1850),
         "year_beside": _agreement(year, choices.year_beside),
         "year_anywhere": _agreement(year, choices.year_anywhere),
-        "tv_words": np.minimum(choices.tv_words, 4),
-        "movie_words": np.minimum(choices.movie_words, 4),
         "cast_hits": np.minimum(choices.cast_hits, 4),
         "character_hits": np.minimum(choices.character_hits, 4),
         "topics_shared": np.minimum(np.bitwise_count(choices.topics & columns.title_topics[title]), 4),

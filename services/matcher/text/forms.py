@@ -1,15 +1,17 @@
 """How a span is written: its case, its marks, its place in the text, years beside it."""
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from services.matcher.text.hashing import Ints
+from services.matcher.text.hashing import Ints, KeyTable
 from services.matcher.text.spans import Spans
-from services.matcher.text.words import Bools, Words
+from services.matcher.text.words import Bools, Words, split_words
 
 YEAR_MIN, YEAR_MAX = 1900, 2040
+_DATE_MARKS = np.array([ord(c) for c in "/.-"], dtype=np.uint32)  # 11/09/2017 says no film's year
 FAR = 12  # positions and counts are cut here
 
 Floats = npt.NDArray[np.float32]
@@ -68,12 +70,28 @@ def word_forms(words: Words, texts: int) -> WordForms:
     if len(at):
         begin = words.start[at]
         said = sum((words.chars[begin + i].astype(np.int64) - ord("0")) * 10 ** (3 - i) for i in range(4))
-        year[at] = np.where((said >= YEAR_MIN) & (said <= YEAR_MAX), said, 0)
+        mark = words.points[np.maximum(words.char_place[begin] - 1, 0)]
+        in_date = (words.char_place[begin] > 0) & np.isin(mark, _DATE_MARKS)
+        year[at] = np.where((said >= YEAR_MIN) & (said <= YEAR_MAX) & ~in_date, said, 0)
     text_first = np.searchsorted(words.text, np.arange(texts + 1))
-    run_first, run_last = _runs(words, capital | digits)
+    run_first, run_last = _runs(words, _phrase(words, capital | digits))
     return WordForms(
         capital, all_capital, digits, year, text_first, _running(capital), _running(all_capital), run_first, run_last
     )
+
+
+def _phrase(words: Words, capital: Bools) -> Bools:
+    """Capitalised words, and the small words that join two of them ("Love, Speed and Thrills")."""
+    joined = capital.copy()
+    small = np.flatnonzero(_joining().find(words.key) >= 0)
+    small = small[(small > 0) & (small < len(words) - 1)]
+    joined[small] |= capital[small - 1] & capital[small + 1]
+    return joined
+
+
+@functools.cache
+def _joining() -> KeyTable:
+    return KeyTable.build(np.unique(split_words("of and the de la le du in to a an for with at on von der und et y e à".split()).key))
 
 
 def _runs(words: Words, capital: Bools) -> tuple[Ints, Ints]:

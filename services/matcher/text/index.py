@@ -65,6 +65,7 @@ class Columns:
     word_key: UInt64s  # ordinary words, see ordinary.py
     word_english: npt.NDArray[np.uint8]
     word_elsewhere: npt.NDArray[np.uint8]
+    presumed_popularity: npt.NDArray[np.float32]  # of titles without one; a single value
 
     def numbers_of(self, title_ids: Sequence[str]) -> Ints:
         """The numbers of these titles; unknown ids are left out."""
@@ -102,7 +103,7 @@ class TextIndex:
         arrays = {name: getattr(self.base, name) for name in Columns.__slots__}
         changed = list(upserts)
         gone = self.base.numbers_of([*(t.title_id for t in changed), *removed])
-        new = build_columns(changed, self.base.ordinary())
+        new = build_columns(changed, self.base.ordinary(), float(self.base.presumed_popularity[0]))
         return TextIndex(Columns(**apply_changes(arrays, new, gone)))  # type: ignore[arg-type]
 
     @classmethod

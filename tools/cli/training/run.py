@@ -16,7 +16,7 @@ from services.matcher.text.context import PLACES
 from services.matcher.text.hashing import Ints, KeyTable
 from services.matcher.text.index import TextIndex
 from services.matcher.text.rivals import claim_features, rival_features, span_strength
-from tools.cli.training.fitting import GOLD_MIN, Boosting, calibrate, fold_of, grow, grow_forest
+from tools.cli.training.fitting import FOLDS, GOLD_MIN, Boosting, calibrate, fold_of, grow, grow_forest
 from tools.cli.training.gold import Gold, Row
 from tools.cli.training.table import Table, extract_table
 from tools.cli.training.words_around import as_context, context_columns, design, fit_words, vocabulary
@@ -36,9 +36,9 @@ LEFT_OUT = frozenset(("field", "alias_prior", "age", "promise", *RIVALS, *CONTEX
 PROMISE_LOST = 0.004  # the weighted share of right candidates the first cut may lose
 
 PROMISE = Boosting(rounds=150, depth=1, leaves=2, learning_rate=0.15)
-BASE = Boosting(rounds=120, leaves=24, learning_rate=0.08)
-FIRST = Boosting(rounds=400, depth=2, leaves=4, learning_rate=0.1)
-FINAL = Boosting(rounds=200, depth=7, leaves=24, learning_rate=0.08)
+BASE = Boosting(rounds=80, leaves=24, learning_rate=0.1)
+FIRST = Boosting(rounds=300, depth=2, leaves=4, learning_rate=0.1)
+FINAL = Boosting(rounds=260, depth=7, leaves=24, learning_rate=0.06)
 
 Floats = npt.NDArray[np.float64]
 
@@ -77,7 +77,9 @@ def source_weights(posts: list[Row], equivalents: Any, scorer: ModuleType) -> Fl
 class Run:
     """The state of a run: the candidates kept, their labels, weights and folds, and their columns."""
 
-    def __init__(self, posts: list[Row], index: TextIndex, equivalents: Any, scorer: ModuleType) -> None:
+    def __init__(
+        self, posts: list[Row], index: TextIndex, equivalents: Any, scorer: ModuleType, *, by_source: bool = False
+    ) -> None:
         self.posts = posts
         self.table: Table = extract_table(posts, index, nothing_learned(), equivalents, scorer)
         weight = source_weights(posts, equivalents, scorer)[self.table.post]
@@ -85,7 +87,7 @@ class Run:
         self.choices = self.table.choices.take(kept)
         self.label, self.weight = self.table.label[kept], weight[kept]
         self.post = self.table.post[kept]
-        self.fold = np.array([fold_of(p["doc_id"]) for p in posts])[self.post]
+        self.fold = _folds(posts, by_source=by_source)[self.post]
         span = self.choices.span
         self.columns = {n: v[span].astype(np.float32) for n, v in self.table.by_span.items()}
         self.columns |= {n: v[kept].astype(np.float32) for n, v in self.table.by_choice.items()}
@@ -180,6 +182,14 @@ def _promise(table: Table, weight: Floats) -> tuple[AdditiveModel, float, Ints]:
     return model, least, np.flatnonzero(promise >= least)
 
 
+def _folds(posts: list[Row], *, by_source: bool) -> Ints:
+    """Documents share a fold; or whole sources do, two or three a fold."""
+    if by_source:
+        sources = sorted({p["source"] for p in posts})
+        return np.array([sources.index(p["source"]) % FOLDS for p in posts])
+    return np.array([fold_of(p["doc_id"]) for p in posts])
+
+
 def data_folder(folder: Path) -> tuple[list[Path], Path, Path]:
     """The posts, the catalog and the equivalents in the shared folder; refuses when one is missing."""
     posts = sorted((folder / "data" / "posts").glob("*.jsonl.gz"))
@@ -191,3 +201,11 @@ def data_folder(folder: Path) -> tuple[list[Path], Path, Path]:
     if not posts:
         raise FileNotFoundError(folder / "data" / "posts")
     return posts, catalog, equivalents
+
+
+if __name__ == "__main__":
+    import typer
+
+    from tools.cli.train import train
+
+    typer.run(train)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from services.matcher.scoring.weights import Weights
 from services.matcher.text.choices import Choices
+from services.matcher.text.context import left_end
 from services.matcher.text.extraction import Candidates, extract
 from services.matcher.text.features import Named
 from services.matcher.text.hashing import Ints
@@ -35,6 +36,7 @@ class Table:
     pair_key: npt.NDArray[np.uint64]  # of each word with the next
     word_text: Ints  # numbered through all posts
     text_post: Ints  # the post of each text
+    left_end: Ints  # of each span, see context.left_end
 
     @property
     def post(self) -> Ints:
@@ -60,7 +62,8 @@ def extract_table(posts: list[Row], index: TextIndex, weights: Weights, equivale
                 "choices": _renumbered(found.choices, spans),
                 "by_span": found.by_span,
                 "by_choice": found.by_choice,
-                "text_post": found.texts.post + begin,
+                "left_end": _left_end(found) + words,
+            "text_post": found.texts.post + begin,
             "word_key": found.words.key,
                 "pair_key": _pair_keys(found.words),
                 "word_text": found.words.text.astype(np.int64) + texts,
@@ -71,6 +74,11 @@ def extract_table(posts: list[Row], index: TextIndex, weights: Weights, equivale
         chars += len(found.words.chars) + 1
         texts += len(found.texts.content)
     return _joined(parts)
+
+
+def _left_end(found: Candidates) -> Ints:
+    first = found.spans.first.astype(np.int64)
+    return left_end(found.words, first, found.forms.text_first[found.words.text[first]])
 
 
 def _pair_keys(words: Words) -> npt.NDArray[np.uint64]:
@@ -109,6 +117,7 @@ def _joined(parts: list[dict[str, Any]]) -> Table:
         word_key=whole(lambda p: p["word_key"]),
         pair_key=whole(lambda p: p["pair_key"]),
         word_text=whole(lambda p: p["word_text"]),
+        left_end=whole(lambda p: p["left_end"]),
         text_post=whole(lambda p: p["text_post"]),
     )
 

@@ -67,13 +67,14 @@ def design(table: Table, choices: Choices, words: KeyTable) -> Design:
     pair = words.find(table.pair_key) + 1
     pair[:-1][text[1:] != text[:-1]] = 0
     begin, end = np.searchsorted(text, text[first]), np.searchsorted(text, text[first], side="right")
+    left = table.left_end[choices.span]
     cells: list[Pairs] = []
     for place, step in enumerate(BESIDE):
-        at = first + step if step < 0 else last + step
+        at = left + step if step < 0 else last + step
         inside = (at >= begin) & (at < end)
         found = row[np.clip(at, 0, len(text) - 1)]
         cells.append((np.arange(len(first)), place * block + np.where(inside, found, block - 1)))
-    cells.append(_if_listed(np.where(first - 2 >= begin, pair[np.maximum(first - 2, 0)], 0), 4 * block))
+    cells.append(_if_listed(np.where(left - 2 >= begin, pair[np.maximum(left - 2, 0)], 0), 4 * block))
     after = np.minimum(last + 1, len(text) - 1)
     cells.append(_if_listed(np.where(last + 2 < end, pair[after], 0), 5 * block))
     low, high = np.maximum(first - WINDOW, begin), np.minimum(last + WINDOW + 1, end)
