@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.fan_edits import EDITS, Picture, covered
+from benchmarks.fan_edits import EDITS, Picture, covered, decoded
 
 FRAMES_PER_STILL = 6
 RATE = 6  # frames a second: one still a second
@@ -129,6 +129,11 @@ def edited(scene: Scene, edit: str, others: Sequence[Picture], seed: str) -> tup
 def fan_video(scene: Scene, edit: str, others: Sequence[Picture], seed: str) -> FanVideo:
     payload = encoded(edited(scene, edit, others, seed))
     return FanVideo(title_id=scene.title_id, kind=scene.kind, edit=edit, payload=payload)
+
+
+def jpeg_again(picture: Picture) -> Picture:
+    """As an uploaded picture arrives: encoded once more."""
+    return decoded(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 70])[1])
 
 
 def encoded(

@@ -1,6 +1,6 @@
 """How well frames find their film: recall per edit, per frame and per video, false titles, milliseconds.
 
-    python -m benchmarks.match_frames --frame-model FILE.onnx [--images DIR] [--videos N] [--json]
+    python -m benchmarks.match_frames --frame-model FILE.onnx [--images DIR] [--videos N] [--strangers N] [--json]
 
 Without a frame model it measures PDQ alone. Videos of unknown films are real pictures whose titles are not in the
 index (held-out posters, distractor clips, and each film's own videos with its bank switched off) and synthetic cards.
@@ -12,7 +12,6 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -28,6 +27,7 @@ from benchmarks.fan_videos import (
     clip_scenes,
     edited,
     fan_video,
+    jpeg_again,
     load,
     poster_scene,
     read_index,
@@ -107,10 +107,14 @@ def case_of(video: FanVideo, fingerprinter: Fingerprinter) -> Case:
     return Case(title_id=video.title_id, kind=video.kind, edit=video.edit, frames=frames, cpu_ms=cpu_ms)
 
 
-def frame_case(scene: Scene, edit: str, others: Sequence[Picture], seed: str, fingerprinter: Fingerprinter) -> Case:
-    picture = edited(scene, edit, others, seed)[0]
+def pictures_case(
+    scene: Scene, edit: str, others: Sequence[Picture], seed: str, fingerprinter: Fingerprinter
+) -> Case:
+    """The edited pictures as JPEGs, one a second, without a video around them."""
+    pictures = [jpeg_again(picture) for picture in edited(scene, edit, others, seed)]
     started = time.process_time()
-    frames = fingerprinter.of_video([Moment(t_ms=0, picture=picture)])
+    moments = [Moment(t_ms=1000 * place, picture=picture) for place, picture in enumerate(pictures)]
+    frames = fingerprinter.of_video(moments)
     cpu_ms = (time.process_time() - started) * 1000
     return Case(title_id=scene.title_id, kind=scene.kind, edit=edit, frames=frames, cpu_ms=cpu_ms)
 
@@ -186,7 +190,7 @@ def summary(results: Sequence[Outcome]) -> dict[str, Any]:
         "recall": _recall(shown),
         "recall_by_kind": {kind: _recall(some) for kind, some in _grouped(shown, "kind").items()},
         "recall_by_edit": {edit: _recall(some) for edit, some in _grouped(shown, "edit").items()},
-        "recall_at_zero_false": _recall(shown, max([APPROVE_MIN * 0, *strangers]) + 1e-9),
+        "recall_at_zero_false": _recall(shown, max(strangers, default=0.0) + 1e-9),
         "shown": len(shown),
         "unknown": len(strangers),
         "unknown_by_kind": dict(Counter(one.case.kind for one in results)),
@@ -211,33 +215,42 @@ def _recall(results: Sequence[Outcome], at_least: float = APPROVE_MIN) -> float:
 
 
 def video_cases(world: Corpus, fingerprinter: Fingerprinter, videos_max: int) -> list[Case]:
-    """Every positive scene under every edit; strangers under edits in turn; `videos_max` of each, evenly drawn."""
+    """Known scenes and strange clips as encoded MP4s, `videos_max` of each; the other strangers as sent pictures."""
     edits = tuple(EDITS)
-    pairs = [(scene, edit) for scene in world.positives for edit in edits]
-    clips = [scene for scene in world.strangers if scene.kind == "distractor clip"]
-    strange = [(scene, edit) for scene in clips for edit in edits]
-    strange += [
-        (scene, edits[place % len(edits)])
-        for place, scene in enumerate(scene for scene in world.strangers if scene.kind != "distractor clip")
-    ]
-    Random(SEED).shuffle(pairs)
-    Random(SEED).shuffle(strange)
-    chosen = (*islice(pairs, videos_max), *islice(strange, videos_max))
+    known = [(scene, edit) for scene in world.positives for edit in edits]
+    clips = [(scene, edit) for scene in world.strangers if scene.kind == "distractor clip" for edit in edits]
+    Random(SEED).shuffle(known)
+    Random(SEED).shuffle(clips)
+    chosen = (*known[:videos_max], *clips[:videos_max])
+    slides = [scene for scene in world.strangers if scene.kind != "distractor clip"]
     return [
-        case_of(fan_video(scene, edit, world.others, f"{SEED} {place}"), fingerprinter)
-        for place, (scene, edit) in enumerate(chosen)
+        *(
+            case_of(fan_video(scene, edit, world.others, f"{SEED} {place}"), fingerprinter)
+            for place, (scene, edit) in enumerate(chosen)
+        ),
+        *(
+            pictures_case(scene, edits[place % len(edits)], world.others, f"{SEED} slides {place}", fingerprinter)
+            for place, scene in enumerate(slides)
+        ),
     ]
 
 
 def frame_cases(world: Corpus, fingerprinter: Fingerprinter, frames_max: int) -> list[Case]:
-    singles = [replace(scene, pictures=(picture,)) for scene in world.positives for picture in scene.pictures[:1]]
-    singles += [replace(scene, pictures=scene.pictures[:1]) for scene in world.strangers]
-    pairs = [(scene, edit) for scene in singles for edit in EDITS]
-    Random(SEED).shuffle(pairs)
-    return [
-        frame_case(scene, edit, world.others, f"{SEED} frame {place}", fingerprinter)
-        for place, (scene, edit) in enumerate(pairs[:frames_max])
-    ]
+    """Single pictures under every edit, `frames_max` of the known ones and as many strange ones."""
+    cases: list[Case] = []
+    for scenes in (world.positives, world.strangers):
+        singles = [replace(scene, pictures=(picture,)) for scene in scenes for picture in _different(scene)]
+        pairs = [(scene, edit) for scene in singles for edit in EDITS]
+        Random(SEED).shuffle(pairs)
+        cases += [
+            pictures_case(scene, edit, world.others, f"{SEED} frame {place}", fingerprinter)
+            for place, (scene, edit) in enumerate(pairs[:frames_max])
+        ]
+    return cases
+
+
+def _different(scene: Scene) -> tuple[Picture, ...]:
+    return scene.pictures[:1] if scene.kind == "poster" else scene.pictures
 
 
 def measured(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -245,8 +258,9 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
     model = FrameModel(arguments.frame_model) if arguments.frame_model else None
     fingerprinter = Fingerprinter(model)
     items = read_index(arguments.images / "index.jsonl")
-    slides = max(40, arguments.videos)
-    world = corpus(items, Random(SEED), posters_shown=60, slides=slides, cards=max(20, arguments.videos // 6))
+    world = corpus(
+        items, Random(SEED), posters_shown=60, slides=arguments.strangers, cards=arguments.strangers // 10
+    )
     references = references_of(world.references, fingerprinter)
     videos = video_cases(world, fingerprinter, arguments.videos)
     frames = frame_cases(world, fingerprinter, arguments.videos)
@@ -282,6 +296,7 @@ def main() -> None:
     parser.add_argument("--images", type=Path, default=IMAGES)
     parser.add_argument("--frame-model", type=Path, default=None)
     parser.add_argument("--videos", type=int, default=300, help="at most so many known and so many unknown ones")
+    parser.add_argument("--strangers", type=int, default=300, help="slide shows of unknown posters beside them")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     report = measured(arguments)

@@ -28,10 +28,10 @@ class Curve:
 # Measured by benchmarks/match_frames.py on 3,984 frames against other titles' 988 rows: the densities of the best
 # right and the best wrong neighbour; beyond the last wrong one the tail goes on falling by e in 0.025 of cosine.
 PDQ_CURVE = Curve(
-    distances=(31, 48, 56, 64, 70, 76, 80),
-    log_ratios=(11.0, 10.0, 9.0, 7.0, 5.0, 2.0, 0.0),
-    distance_max=78,
-    distance_sure=56,
+    distances=(31, 48, 56, 64, 70, 76),
+    log_ratios=(11.0, 9.0, 7.0, 4.5, 2.5, 0.0),
+    distance_max=75,
+    distance_sure=48,
 )
 SSCD_CURVE = Curve(
     distances=(0.10, 0.20, 0.30, 0.40, 0.45, 0.50, 0.55, 0.60),

@@ -22,7 +22,7 @@ from services.matcher.visual.vote import FrameHit, vote
 NEIGHBOURS = 12  # enough rows to see that a frame looks like many titles
 FRAMES_MAX = 64
 FINGERPRINTS_PER_FRAME_MAX = 16
-PDQ_QUALITY_MIN = 30  # below this the picture is mostly flat and its hash is chance
+PDQ_QUALITY_MIN = 50  # below this the picture is mostly flat and its hash is chance
 RESEMBLED_TITLES_MAX = 2  # a picture found under more titles than this and its own is a logo or a studio ident
 
 

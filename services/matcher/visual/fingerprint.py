@@ -37,8 +37,15 @@ class _Cut:
 class Fingerprinter:
     """Computes what references and videos are compared by; with no frame model it computes PDQ only."""
 
-    def __init__(self, model: FrameModel | None = None, *, embeddings_max: int = EMBEDDINGS_MAX) -> None:
+    def __init__(
+        self,
+        model: FrameModel | None = None,
+        *,
+        embeddings_max: int = EMBEDDINGS_MAX,
+        generic_cosine_max: float = GENERIC_COSINE_MAX,
+    ) -> None:
         self._model = model
+        self._generic_cosine_max = generic_cosine_max
         self._embeddings_max = embeddings_max
         self._generic = (
             np.stack([one.vector() for one in model.embed(generic_pictures())]) if model is not None else None
@@ -91,7 +98,7 @@ class Fingerprinter:
     def _without_generic(self, one: Fingerprint) -> Fingerprint:
         if one.embedding is None or self._generic is None:
             return one
-        if float((self._generic @ one.embedding.vector()).max()) < GENERIC_COSINE_MAX:
+        if float((self._generic @ one.embedding.vector()).max()) < self._generic_cosine_max:
             return one
         return replace(one, embedding=None)
 

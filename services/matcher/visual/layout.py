@@ -103,9 +103,12 @@ def small_grey(picture: Picture, side_px: int = SIDE_PX) -> Picture:
 
 def content_box(greys: Sequence[Picture]) -> Box:
     """The picture without flat or blurred bars."""
-    flat_top, flat_bottom = _bars(greys)
-    flat_left, flat_right = _bars([grey.T for grey in greys])
-    box = _checked(flat_left, flat_top, flat_right, flat_bottom)
+    box = WHOLE
+    for is_across in (True, False, True):  # rows first: wide bars above and below make every column look like a bar
+        inner = [box.cut(grey) for grey in greys]
+        first, last = _bars(inner if is_across else [grey.T for grey in inner])
+        left, top, right, bottom = (0.0, first, 1.0, last) if is_across else (first, 0.0, last, 1.0)
+        box = _checked(left, top, right, bottom).inside(box)
     inner = [box.cut(grey) for grey in greys]
     if min(inner[0].shape) < 32:
         return box

@@ -45,12 +45,18 @@ class FramesUnreadable(Unavailable):
 class FrameWorker:
     """An async context manager around one child process.
 
-    `async with FrameWorker(frame_model=Path("sscd.onnx")) as worker: frames = await worker.of_video(payload, at="video")`
+    `async with FrameWorker(frame_model=path) as worker: frames = await worker.of_video(payload, at="video")`
     """
 
     def __init__(
-        self, *, frame_model: Path | None = None, model_name: str = "", limits: Limits = DEFAULT_LIMITS
+        self,
+        *,
+        frame_model: Path | None = None,
+        model_name: str = "",
+        limits: Limits = DEFAULT_LIMITS,
+        files_per_child_max: int = FILES_PER_CHILD_MAX,
     ) -> None:
+        self._files_per_child_max = files_per_child_max
         self._arguments = [str(frame_model), model_name] if frame_model is not None else []
         self._limits = limits
         self._turn = asyncio.Lock()
@@ -125,7 +131,7 @@ class FrameWorker:
             said = {"refused": "the reader broke on this file", "at": ""}
         finally:  # also when our caller is cancelled: a late answer must never meet the next task
             self._files_read += len(files)
-            if not is_done or self._files_read >= FILES_PER_CHILD_MAX:
+            if not is_done or self._files_read >= self._files_per_child_max:
                 await self._end_child()
         return said
 

@@ -43,9 +43,9 @@ def test_agreeing_frames_beat_one(build):
     bank = [build.reference(f"r{n}", "t", build.print(n)) for n in range(3)]
     engine = VisualEngine.build(bank)
 
-    def near(seed):  # 66 bits away
+    def near(seed):  # 58 bits away
         value = bytearray(build.pdq(seed))
-        for place in range(66):
+        for place in range(58):
             value[place % 32] ^= 1 << (place // 32)
         return build.print(0, pdq=bytes(value))
 
