@@ -1,6 +1,7 @@
 """The rules of the house, executed: who may import whom, and how our code reads."""
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ VAGUE_NAMES = {"utils", "util", "common", "helpers", "helper", "misc", "manager"
 # Who beside the named files of a service may see a package; each is a door of its own kind.
 DOORS = {
     "protos": re.compile(
-        r"(services/\w+/(rpc|wire|__main__)\b.*"
+        r"(services/\w+/(rpc|wire|__main__|importer/__main__)\b.*"
         r"|gateway/(backends|wire|rpc|__main__|http|transcode|openapi|owners|render)\b.*"
         r"|deploy/local/.*|tools/.*|benchmarks/.*)"
     ),
@@ -34,6 +35,7 @@ def sources(*folders: str) -> Iterator[Path]:
                 yield path.relative_to(ROOT)
 
 
+@functools.cache
 def tree_of(path: Path) -> ast.Module:
     return ast.parse((ROOT / path).read_text(encoding="utf-8"))
 

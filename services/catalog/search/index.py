@@ -224,7 +224,8 @@ class SearchIndex:
             full = self._visible(each, np.flatnonzero(counts == read).astype(np.int32), restriction)
             beginning = full[np.isin(full, each.posting(start_gram(query)), assume_unique=True)]
             found += [self._popular(each, beginning), self._popular(each, full)]
-            if query.typo_count_max or len(query.words) > 1:
+            # Where many names have all of it, nobody is looking for those that have most of it.
+            if query.typo_count_max and len(full) < CANDIDATES_MAX:
                 partial = np.flatnonzero((counts >= _enough(read)) & (counts < read)).astype(np.int32)
                 partial = self._visible(each, partial, restriction)
                 found += [*self._alike(each, partial, counts, read)]
