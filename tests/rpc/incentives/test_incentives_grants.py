@@ -231,4 +231,4 @@ async def test_the_ledger_has_a_row_for_each_movement_and_sums_up_to_the_stock(h
     assert len({each.id for each in rows}) == len(rows)
     first = await house.call("ListLedger", campaign_id=campaign.id)
     assert [(each.balance, each.available_count) for each in first.balances] == [(1, 1)]
-    await house.wired.sweeper.measure_drift()
+    await house.wired.sweeper.look_over()

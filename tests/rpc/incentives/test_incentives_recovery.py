@@ -220,3 +220,73 @@ async def test_everything_goes_on_by_itself(house):
     assert found.state == pb.GRANT_STATE_EXPIRED
     assert counted == 70
     assert {each.kind for each in house.peers.events} == {"campaign_join", "reward_grant"}
+
+
+async def test_who_was_served_meanwhile_does_not_come_back_into_the_line(house, database, queue):
+    """Two finish the same claim: one placed it and gave it a unit before the other placed it again."""
+    campaign, waiting = queue
+    stores = Stores.of(database)
+    stale = await stores.grants.get(waiting.id)
+    holder = (await house.call("ListGrants", creator_id="ann")).grants[0]
+    await house.claim(campaign, "bob", "shirt", request_id="bobs")
+    await house.call("RevokeGrant", grant_id=holder.id, reason="x", actor="eve")
+    assert (await house.call("GetGrant", grant_id=waiting.id)).state == pb.GRANT_STATE_RESERVED
+    assert await Stockroom(stores).line.settled(stale, 2)
+    assert await line(database) == []
+    await database["lines"].update_one({}, {"$push": {"grant_ids": waiting.id}})
+    await house.wired.sweeper.look_over()
+    assert await line(database) == []
+
+
+async def test_a_claim_that_was_placed_by_another_hand_is_not_refused(house, database, queue):
+    campaign, waiting = queue
+    stores = Stores.of(database)
+    line_of = Stockroom(stores).line
+    key = f"{campaign.id}/shirt"
+    assert await line_of.stand(key, [waiting.id, "gone"], 1) == {waiting.id}
+    assert await line(database) == [waiting.id]
+    assert await line_of.stand(key, [waiting.id], 1) == {waiting.id}
+    full = [await house.claim(campaign, each, "shirt") for each in ("cid",)]
+    assert full[0].waitlist_position == 2
+
+
+async def test_changes_at_the_same_moment_are_tried_again(house):
+    campaign = await house.running()
+    await house.enrol(campaign, "ann")
+    submits = [
+        house.call("SubmitVideo", campaign_id=campaign.id, creator_id="ann", video_id=f"v{number}")
+        for number in range(4)
+    ]
+    await asyncio.gather(*submits)
+    assert len((await house.progress(campaign, "ann")).submissions) == 4
+
+
+async def test_a_closed_or_unlimited_reward_is_shown_as_such(house):
+    kind = cpb.REWARD_KIND_FILTER
+    rewards = [
+        cpb.Reward(id="free", display_name="F", kind=kind, is_unlimited=True),
+        cpb.Reward(id="one", display_name="O", kind=kind, stock_count=1),
+        cpb.Reward(id="red", display_name="R", kind=kind, stock_count=1),
+    ]
+    teams = [
+        {"id": "r", "display_name": "R", "reward_ids": ["red"]},
+        {"id": "b", "display_name": "B", "reward_ids": ["one"]},
+    ]
+    campaign = await house.running(rewards=rewards, teams=teams)
+    for creator_id in ("ann", "bob"):
+        await house.enrol(campaign, creator_id, team_id="b")
+        await house.tell(f"v-{creator_id}", creator_id)
+    await house.claim(campaign, "bob", "one")
+    standings = {
+        each.reward_id: (each.standing, each.available_count)
+        for each in (await house.progress(campaign, "ann")).rewards
+    }
+    assert standings == {
+        "free": (pb.REWARD_STANDING_CLAIMABLE, -1),
+        "one": (pb.REWARD_STANDING_SOLD_OUT, 0),
+        "red": (pb.REWARD_STANDING_OTHER_TEAM, 1),
+    }
+    await house.act(campaign.id, "PAUSE")
+    standings = {each.reward_id: each.standing for each in (await house.progress(campaign, "ann")).rewards}
+    assert standings["free"] == pb.REWARD_STANDING_CLOSED
+    assert isinstance(await refused(house.claim(campaign, "ann", "free")), SpotlightError)
