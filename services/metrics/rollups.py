@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import structlog
 
-from services.metrics import codec, fold, keys, rows, segment
+from chassis.errors import Unavailable
+from services.metrics import codec, keys, rows, segment
 from services.metrics.domain import DAY_MINUTES, MINUTE_MS, U64, Bools
 from services.metrics.fold import NUMBERS, REDUCE, Facts, Table
 from services.metrics.generation import Generation, Memory
@@ -30,6 +31,12 @@ WINDOW_PAGES = 64
 DROP_AFTER_S = 30.0
 
 
+class RollupsMoved(Unavailable):
+    """What was being read was merged meanwhile: ask again."""
+
+    reason = "ROLLUPS_MOVED"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """Rows of a table with low <= a < high."""
@@ -48,6 +55,8 @@ class Rollups:
         self.manifest = Manifest()
         self.segments: tuple[Segment, ...] = ()
         self._cache = PageCache(cache_bytes_max)
+        # Only one coroutine at a time stores or merges.
+        self._storing = asyncio.Lock()
         self._dropping: set[asyncio.Task[None]] = set()
         # Told the tables of each generation that gets stored.
         self.listeners: list[Callable[[Mapping[Table, Rows]], None]] = []
@@ -98,8 +107,16 @@ class Rollups:
         self, queries: Sequence[Query], chosen: Callable[[Facts], Bools] | None = None
     ) -> list[Rows]:
         """The rows of each query, stored and remembered; `chosen` names the facts its ranges can mean, to fold only them."""
-        remembered = [*self.memory.runs(), self.memory.unfolded([query.table for query in queries], chosen)]
-        return await self._rows(queries, remembered, self.segments)
+        while True:
+            remembered = [*self.memory.runs(), self.memory.unfolded([query.table for query in queries], chosen)]
+            segments = self.segments
+            try:
+                return await self._rows(queries, remembered, segments)
+            except RollupsMoved:
+                if segments is self.segments:
+                    await self._refresh()
+                if segments is self.segments:
+                    raise
 
     async def _rows(
         self, queries: Sequence[Query], remembered: Sequence[Mapping[Table, Rows]], segments: Sequence[Segment]
@@ -137,7 +154,10 @@ class Rollups:
             else:
                 found[id_] = page
         if missing:
-            for id_, data in (await self._store.pages(missing)).items():
+            pages = await self._store.pages(missing)
+            if len(pages) < len(missing):
+                raise RollupsMoved
+            for id_, data in pages.items():
                 found[id_] = segment.decode(data)
                 self._cache.put(id_, found[id_])
         return found
@@ -166,6 +186,10 @@ class Rollups:
 
     async def flush(self) -> int:
         """Stores the complete generations; how many that were."""
+        async with self._storing:
+            return await self._flush()
+
+    async def _flush(self) -> int:
         count = 0
         await self._refresh()
         for generation in self.memory.sealed():
@@ -246,6 +270,10 @@ class Rollups:
 
     async def merge(self) -> bool:
         """Merges one run of segments, if there is one."""
+        async with self._storing:
+            return await self._merge()
+
+    async def _merge(self) -> bool:
         run = segment.mergeable(self.segments)
         if run is None:
             return False
