@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
 
 import pytest
 
 from chassis.errors import ResourceExhausted, SpotlightError
+from chassis.mongo import StoreUnavailable
 from protos.incentives.v1 import campaign_pb2 as cpb
 from protos.incentives.v1 import participation_pb2 as pb
 from services.incentives.claims import Claim
@@ -290,3 +292,71 @@ async def test_a_closed_or_unlimited_reward_is_shown_as_such(house):
     standings = {each.reward_id: each.standing for each in (await house.progress(campaign, "ann")).rewards}
     assert standings["free"] == pb.REWARD_STANDING_CLOSED
     assert isinstance(await refused(house.claim(campaign, "ann", "free")), SpotlightError)
+
+
+async def test_the_same_claim_at_two_processes_is_one_grant(house, database):
+    campaign = await house.running(rewards=[frame(), shirt(stock_count=1)])
+    await house.ready(campaign, "ann", "bob")
+    stores = Stores.of(database)
+    desks = [ClaimDesk(stores, Stockroom(stores), house.clock.now) for _ in range(4)]
+    for number, (creator_id, reward_id) in enumerate((("ann", "frame"), ("ann", "shirt"), ("bob", "shirt"))):
+        claim = Claim(campaign_id=campaign.id, reward_id=reward_id, creator_id=creator_id, request_id=f"twin-{number}")
+        given = await asyncio.gather(*(desk.claim(claim) for desk in desks))
+        assert {grant.id for grant in given} == {claim.grant_id}
+        assert len({grant.state for grant in given}) == 1
+    held = await database["grants"].count_documents({"holds_unit": True})
+    assert (held, await database["grants"].count_documents({})) == (2, 3)
+
+
+async def test_two_processes_serve_one_line_in_order(house, database):
+    campaign = await house.running(rewards=[shirt(stock_count=3, waitlist_max=6)])
+    creators = [f"c{number}" for number in range(9)]
+    await house.ready(campaign, *creators)
+    grants = [await house.claim(campaign, each, "shirt") for each in creators]
+    stores = Stores.of(database)
+    # Three units come back, one mark of each is there twice, and nobody has looked yet.
+    await database["grants"].update_many(
+        {"_id": {"$in": [each.id for each in grants[:2]]}},
+        {
+            "$set": {"state": "rolled_back", "holds_unit": False, "freed": f"{campaign.id}/shirt"},
+            "$unset": {"unit": "", "holder": ""},
+        },
+    )
+    await database["grants"].update_one({"_id": grants[2].id}, {"$set": {"freed": f"{campaign.id}/shirt"}})
+    current = await stores.campaigns.get(campaign.id)
+    rooms = [Stockroom(stores) for _ in range(3)]
+    shelves = [await room.shelf(current, current.terms.rewards[0]) for room in rooms]
+    for _ in range(3):
+        await asyncio.gather(
+            *(room.promote(shelf, house.clock.now) for room, shelf in zip(rooms, shelves, strict=True))
+        )
+    states = [(await stores.grants.get(each.id)).state.value for each in grants[3:]]
+    assert states == ["reserved", "reserved", "waitlisted", "waitlisted", "waitlisted", "waitlisted"]
+    assert await line(database) == [each.id for each in grants[5:]]
+    assert await database["grants"].count_documents({"holds_unit": True}) == 3
+
+
+async def test_a_store_that_does_not_answer_is_said_and_costs_nothing(house, database):
+    campaign = await house.running()
+    await house.ready(campaign, "ann")
+
+    class Broken:
+        """A store whose writes of grants fail."""
+
+        def __init__(self, grants):
+            self._grants = grants
+
+        def __getattr__(self, name):
+            return getattr(self._grants, name)
+
+        async def insert_many(self, grants):
+            raise StoreUnavailable
+
+    stores = Stores.of(database)
+    desk = ClaimDesk(replace(stores, grants=Broken(stores.grants)), Stockroom(stores), house.clock.now)
+    desk._stockroom._stores = replace(stores, grants=Broken(stores.grants))
+    claim = Claim(campaign_id=campaign.id, reward_id="frame", creator_id="ann", request_id="broken")
+    with pytest.raises(StoreUnavailable):
+        await desk.claim(claim)
+    desk._stockroom._stores = stores
+    assert (await desk.claim(claim)).unit_number > 0
