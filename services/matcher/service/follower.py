@@ -26,6 +26,9 @@ SAVE_EVERY_S = 300.0
 # So far behind, an export is quicker than the feed; after so many changes, dead rows are worth a rebuild.
 REBUILD_BEHIND = 20_000
 REBUILD_AFTER = 200_000
+# What an index knows of its catalog as a whole (how many titles say nothing of their popularity) is learnt when it is
+# built: one that doubled, as a new house's does, is built anew.
+DOUBLED_MIN = 1_000
 QUEUE_BATCHES = 20  # at most so much of an export waits in memory
 PUT_WAIT_S = 0.02
 TOUCHED = "touched"  # the catalog revision up to which stored videos were matched again
@@ -54,6 +57,8 @@ class CatalogFollower:
         self._saved_at = clock.monotonic()
         self._unsaved = 0
         self._is_caught_up = False
+        self._built_titles = 0
+        self._has_references = False
         self._pending: dict[str, CatalogChange] = {}
         self._pending_revision = 0
         self._wake = asyncio.Event()
@@ -71,8 +76,8 @@ class CatalogFollower:
             return False
         self._index.cards.update(found.cards)
         self._index.put_songs(found.soundtracks)
+        self._built_titles = len(found.cards)
         self._index.swap(found.text, found.revision)
-        await self._load_references()
         self._log.info("index restored", revision=found.revision, titles=len(found.cards))
         return True
 
@@ -119,10 +124,11 @@ class CatalogFollower:
         finally:
             await stream.end()
         text = await build
+        self._built_titles = len(self._index.cards)
         self._index.swap(text, revision)
         self._index.overlay_size = 0
         self._index.see_latest(revision)
-        await self._load_references()
+        self._has_references = False
         if await self._state.cursor(TOUCHED) is None:
             await self._state.put_cursor(TOUCHED, revision)
         await self.save()
@@ -130,8 +136,11 @@ class CatalogFollower:
 
     async def step(self, wait_s: float) -> int:
         """Takes one page of the feed into the index; the number of changes."""
+        if not self._has_references:
+            await self._load_references()
+            self._has_references = True
         changes, latest = await self._feed.changes(self._index.revision, wait_s)
-        if latest - self._index.revision > REBUILD_BEHIND or self._index.overlay_size > REBUILD_AFTER:
+        if latest - self._index.revision > REBUILD_BEHIND or self._is_outgrown():
             await self.first_load()
             self._is_caught_up = False
             self._wake.set()
@@ -143,6 +152,9 @@ class CatalogFollower:
         if self._unsaved >= UNSAVED_MAX or (self._unsaved and unsaved_s > SAVE_EVERY_S):
             await self.save()
         return len(changes)
+
+    def _is_outgrown(self) -> bool:
+        return self._index.overlay_size > min(REBUILD_AFTER, max(DOUBLED_MIN, self._built_titles))
 
     async def apply(self, changes: Sequence[CatalogChange]) -> None:
         """Cards first: a withdrawn title's anchors vanish before anything is searched anew."""

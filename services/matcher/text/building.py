@@ -88,7 +88,7 @@ def build_columns(titles: Iterable[TitleNames], ordinary: OrdinaryWords, presume
     arrays = _title_columns(facts)
     unknown = arrays["title_popularity"] == 0
     if presumed is None:
-        presumed = PRESUMED if unknown.mean() > _UNKNOWN_MOST else 0.0
+        presumed = PRESUMED if unknown.sum() >= _UNKNOWN_MOST * len(facts) else 0.0
     arrays["title_popularity"][unknown] = presumed
     arrays["presumed_popularity"] = np.array([presumed], dtype=np.float32)
     arrays.update(_alias_columns(names, arrays["title_popularity"]))
