@@ -45,7 +45,7 @@ docs: bootstrap  ## Generate docs/reference from the code
 
 train:  ## Train the matcher's model anew, in an environment of its own
 	@SPOTLIGHT_VENV=.venv-train tools/bootstrap.sh requirements/train.txt
-	@.venv-train/bin/python -m tools.cli.training.run $(ARGS)
+	@.venv-train/bin/python -m tools.cli train $(ARGS)
 
 stress: bootstrap  ## Load on a running `make run`: rising until it sheds, a minute (ARGS="--seconds 30")
 	@$(PY) -m tools.load stress $(ARGS)
