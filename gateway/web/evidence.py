@@ -38,9 +38,7 @@ def marked_text(text: str, marks: Iterable[Marked]) -> Markup:
         pieces.append(escape(text[position : mark.start]))
         against = Markup(' class="against"') if mark.contribution < 0 else Markup()
         title = f"{mark.name}, {mark.contribution:+.2f}"
-        pieces.append(
-            Markup('<mark{} title="{}">{}</mark>').format(against, title, text[mark.start : mark.end])
-        )
+        pieces.append(Markup('<mark{} title="{}">{}</mark>').format(against, title, text[mark.start : mark.end]))
         position = mark.end
     pieces.append(escape(text[position:]))
     return Markup().join(pieces)
