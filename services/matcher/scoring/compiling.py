@@ -77,12 +77,13 @@ def _centred(
     return AdditiveModel(names, bias, edges, tuple(m.astype(np.float32) for m in main), tuple(tables))
 
 
-def compile_forest(names: tuple[str, ...], dump: dict[str, Any]) -> Forest:
-    """The same trees as bits and paths; `internal_weight` says how much training weight took each way."""
+def compile_forest(names: tuple[str, ...], dumps: list[dict[str, Any]]) -> Forest:
+    """The same trees as bits and paths: the mean of the models' logits.  Counts say how much data took each way."""
     leaves: list[_Leaf] = []
     tree_of: list[int] = []
-    for number, tree in enumerate(dump["tree_info"]):
-        found = _paths(tree["tree_structure"], {})
+    trees = [tree for dump in dumps for tree in dump["tree_info"]]
+    for number, tree in enumerate(trees):
+        found = [(box, value / len(dumps)) for box, value in _paths(tree["tree_structure"], {})]
         leaves += found
         tree_of += [number] * len(found)
     cuts: dict[int, set[float]] = defaultdict(set)

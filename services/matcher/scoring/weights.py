@@ -57,6 +57,7 @@ class Weights:
     promise: AdditiveModel
     promise_min: float
     first: AdditiveModel
+    first_min: float
     final: Forest
     calibration: Calibration
     context: ContextWeights
@@ -66,7 +67,7 @@ class Weights:
             **{f"context_{name}": getattr(self.context, name) for name in ContextWeights.__slots__},
             "calibration_raw": self.calibration.raw, "calibration_calibrated": self.calibration.calibrated,
         }
-        head: dict[str, Any] = {"version": self.version, "promise_min": self.promise_min}
+        head: dict[str, Any] = {"version": self.version, "promise_min": self.promise_min, "first_min": self.first_min}
         for name in ("promise", "first"):
             head[name] = _pack(name, getattr(self, name), arrays)
         head["final"] = _pack_forest(self.final, arrays)
@@ -122,6 +123,7 @@ def load_weights(path: Path = DEFAULT_PATH) -> Weights:
         return Weights(
             version=head["version"],
             promise_min=head["promise_min"],
+            first_min=head.get("first_min", -99.0),
             **{name: _unpack(name, head[name], arrays) for name in ("promise", "first")},
             final=_unpack_forest(head["final"], arrays),
             calibration=Calibration(arrays["calibration_raw"], arrays["calibration_calibrated"]),

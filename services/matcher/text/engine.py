@@ -3,14 +3,18 @@
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
+from services.matcher.scoring.additive import Floats
 from services.matcher.scoring.factors import FACTOR_OF
 from services.matcher.scoring.weights import Weights, load_weights
 from services.matcher.text.explaining import Judged, explain
 from services.matcher.text.extraction import Candidates, compete, extract
+from services.matcher.text.hashing import Ints
 from services.matcher.text.index import TextIndex
 from services.matcher.text.matches import TextMatch
 from services.matcher.text.posts import Post
+from services.matcher.text.rivals import beside_longer
 
 PROBABILITY_MIN = 0.01  # less is no match worth telling
 POSTS_PER_STEP = 1000  # columns of so many posts stay in the processor's caches
@@ -45,7 +49,7 @@ class TextEngine:
             if len(candidates.choices):
                 judged = judge(candidates, self.weights)
                 probability = 1 / (1 + np.exp(-judged.logit[judged.told].astype(np.float64)))
-                choices = candidates.choices
+                candidates, choices = judged.candidates, judged.candidates.choices
                 post, title = candidates.span_post[choices.span[judged.told]], choices.title[judged.told]
                 for row, number, value in zip(post.tolist(), title.tolist(), probability.tolist(), strict=True):
                     found[row][index.title_id(number)] = value
@@ -59,28 +63,38 @@ class TextEngine:
             return matches
         judged = judge(candidates, self.weights)
         parts = self.weights.final.parts(judged.features)
-        for post, match in explain(candidates, judged, parts, index, self.weights, FACTOR_OF):
+        for post, match in explain(judged, parts, index, self.weights, FACTOR_OF):
             matches[post].append(match)
         return matches
 
 
 def judge(candidates: Candidates, weights: Weights) -> Judged:
-    """Probabilities of all candidates, and the ones worth telling: the best title of each span."""
+    """Probabilities of the candidates worth it, and which to tell: the best title of each span."""
     first = weights.first.logits(candidates.matrix(weights.first.names))
     compete(candidates, first)
+    candidates = candidates.keep(first >= weights.first_min)
     features = candidates.matrix(weights.final.names)
     raw = weights.final.logits(features)
-    logit = weights.calibration(raw)
+    alone = weights.calibration(raw)
+    logit = beside_longer(candidates.spans, candidates.span_post, candidates.choices.span, alone)
+    told = _told(candidates, logit)
+    return Judged(candidates=candidates, features=features[:, told], alone=alone, logit=logit, told=told)
+
+
+def _told(candidates: Candidates, logit: Floats) -> Ints:
+    """The best title of each span, each title of a post once; likeliest first within a post."""
     choices = candidates.choices
     order = np.lexsort((-logit, choices.span))
-    best = order[np.append(True, choices.span[order][1:] != choices.span[order][:-1])]
+    best = order[_heads(choices.span[order])]
     told = best[logit[best] >= np.log(PROBABILITY_MIN / (1 - PROBABILITY_MIN))]
-    post = candidates.span_post[choices.span[told]]
-    told = told[np.lexsort((-logit[told], choices.title[told], post))]
-    post = candidates.span_post[choices.span[told]]
-    title = choices.title[told]
-    once = np.append(True, (post[1:] != post[:-1]) | (title[1:] != title[:-1])) if len(told) else told.astype(bool)
-    told = told[once]
-    post = candidates.span_post[choices.span[told]]
-    told = told[np.lexsort((-logit[told], post))]
-    return Judged(features=features[:, told], raw=raw, logit=logit, told=told)
+    owner = candidates.span_post[choices.span[told]] << 32 | choices.title[told]
+    order = np.lexsort((-logit[told], owner))
+    told = told[order[_heads(owner[order])]]
+    return told[np.lexsort((-logit[told], candidates.span_post[choices.span[told]]))]
+
+
+def _heads(grouped: Ints) -> npt.NDArray[np.bool_]:
+    """The first of each run of equal values."""
+    heads = np.ones(len(grouped), dtype=np.bool_)
+    heads[1:] = grouped[1:] != grouped[:-1]
+    return heads

@@ -27,16 +27,18 @@ _SIGNAL_OF_FIELD = {
 class Judged:
     """All candidates' logits, and the features of those that are told."""
 
+    candidates: Candidates
     features: Floats
-    raw: Floats
+    alone: Floats  # calibrated, before longer spans are considered
     logit: Floats
     told: Ints
 
 
 def explain(
-    candidates: Candidates, judged: Judged, parts: Floats, index: TextIndex, weights: Weights, factor_of: Mapping[str, str]
+    judged: Judged, parts: Floats, index: TextIndex, weights: Weights, factor_of: Mapping[str, str]
 ) -> Iterator[tuple[int, TextMatch]]:
     """Each told candidate as a match, with the post it belongs to."""
+    candidates = judged.candidates
     factors = sorted(set(factor_of.values()))
     row_of = {f: i for i, f in enumerate(factors)}
     sums = np.zeros((len(factors), len(judged.told)))
@@ -59,7 +61,7 @@ def _match(
         title_id=index.title_id(int(candidates.choices.title[choice])),
         probability=probability,
         logit=logit,
-        evidence=_evidence(candidates, choice, shares, index, weights.final.expected, logit),
+        evidence=_evidence(candidates, choice, shares, index, weights.final.expected, (float(judged.alone[choice]), logit)),
         runner_ups=runner_ups,
         margin=margin,
     )
@@ -70,7 +72,7 @@ def _probability(logit: float) -> float:
 
 
 def _evidence(
-    candidates: Candidates, choice: int, shares: dict[str, float], index: TextIndex, bias: float, logit: float
+    candidates: Candidates, choice: int, shares: dict[str, float], index: TextIndex, bias: float, logits: tuple[float, float]
 ) -> tuple[Evidence, ...]:
     span = int(candidates.choices.span[choice])
     words, spans = candidates.words, candidates.spans
@@ -98,8 +100,10 @@ def _evidence(
         for factor, share in shares.items()
     ]
     result.append(Evidence(signal_type=SignalType.PRIOR, factor="bias", contribution=bias))
-    rest = logit - sum(e.contribution for e in result)
+    alone, logit = logits
+    rest = alone - sum(e.contribution for e in result)
     result.append(Evidence(signal_type=SignalType.PRIOR, factor="calibration", contribution=rest))
+    result.append(Evidence(signal_type=SignalType.PRIOR, factor="longest_match", contribution=logit - alone))
     return tuple(e for e in result if e.contribution or e.factor == "name")
 
 

@@ -1,7 +1,7 @@
 """From posts to candidates with features: the whole of the engine but the last sum."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,11 @@ class Candidates:
     by_span: Named
     by_choice: Named
     span_post: Ints  # the post of each span
+
+    def keep(self, kept: npt.NDArray[np.bool_]) -> "Candidates":
+        """These choices alone; spans stay, so that rivals are still seen."""
+        by_choice = {name: column[kept] for name, column in self.by_choice.items()}
+        return replace(self, choices=self.choices.take(kept), by_choice=by_choice)
 
     def matrix(self, names: tuple[str, ...]) -> Floats:
         return matrix(names, self.by_span, self.by_choice, self.choices.span)

@@ -72,6 +72,27 @@ def claim_features(choices: Choices, logits: Floats, post: Ints) -> Named:
     return {"rival_title": mate, "title_spans": np.minimum(seen[number], 5)}
 
 
+def beside_longer(spans: Spans, span_post: Ints, span: Ints, logit: Floats) -> Floats:
+    """Longest match: what lies inside a longer span, or crosses a likelier one, is a title only if that is none.
+
+    So its probability is its own times the chance that the other is no title.
+    """
+    used, number = np.unique(span, return_inverse=True)
+    post, strength = span_post[used], np.full(len(used), NONE, dtype=np.float32)
+    np.maximum.at(strength, number, logit)
+    left, right = _same_post(post)
+    start, end = spans.start[used], spans.end[used]
+    overlap = (start[left] < end[right]) & (start[right] < end[left])
+    size = end - start
+    inside = overlap & (start[right] <= start[left]) & (end[right] >= end[left]) & (size[right] > size[left])
+    crossed = overlap & ~inside & (size[right] >= size[left]) & (strength[right] > strength[left])
+    wins = inside | crossed
+    against = _best(left[wins], strength[right[wins]], len(used))[number]
+    chance = 1 / (1 + np.exp(-logit.astype(np.float64))) / (1 + np.exp(against.astype(np.float64)))
+    chance = np.clip(chance, 1e-9, 1 - 1e-9)
+    return np.where(against > NONE, np.log(chance / (1 - chance)), logit).astype(np.float32)
+
+
 def _best(owner: Ints, strength: Floats, count: int) -> Floats:
     best = np.full(count, NONE, dtype=np.float32)
     np.maximum.at(best, owner, strength)

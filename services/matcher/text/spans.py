@@ -63,8 +63,22 @@ def find_spans(words: Words, aliases: KeyTable, stems: npt.NDArray[np.uint8]) ->
         return Spans(empty, empty.astype(np.int32), empty.astype(np.int32), empty, empty,
                      empty.astype(np.uint8), empty.astype(np.uint8))
     whole = _whole_words(words, aliases, stems)
-    inside = _in_tags(words, aliases)
-    return Spans(*(np.concatenate((getattr(whole, n), getattr(inside, n))) for n in Spans.__slots__))
+    parts = (whole, _in_tags(words, aliases), _across_tags(words, aliases))
+    return Spans(*(np.concatenate([getattr(part, n) for part in parts]) for n in Spans.__slots__))
+
+
+def _across_tags(words: Words, aliases: KeyTable) -> Spans:
+    """Names written over two neighbouring tags: #StarWars #TheCloneWars."""
+    _, _, first, last = _tags(words)
+    near = np.flatnonzero((first[1:] == last[:-1] + 1) & (words.text[first[1:]] == words.text[last[:-1]]))
+    begin, end = first[near], last[near + 1]
+    alias = aliases.find(words.span_keys(begin, end))
+    hit = alias >= 0
+    none = np.zeros(int(hit.sum()), dtype=np.uint8)
+    return Spans(
+        alias[hit], begin[hit].astype(np.int32), end[hit].astype(np.int32), words.start[begin[hit]],
+        words.end[end[hit]], none, none,
+    )
 
 
 def _whole_words(words: Words, aliases: KeyTable, stems: npt.NDArray[np.uint8]) -> Spans:

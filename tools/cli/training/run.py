@@ -15,7 +15,7 @@ from services.matcher.text.choices import Choices
 from services.matcher.text.context import PLACES
 from services.matcher.text.hashing import Ints, KeyTable
 from services.matcher.text.index import TextIndex
-from services.matcher.text.rivals import claim_features, rival_features, span_strength
+from services.matcher.text.rivals import beside_longer, claim_features, rival_features, span_strength
 from tools.cli.training.fitting import FOLDS, GOLD_MIN, Boosting, calibrate, fold_of, grow, grow_forest
 from tools.cli.training.gold import Gold, Row
 from tools.cli.training.table import Table, extract_table
@@ -36,9 +36,13 @@ LEFT_OUT = frozenset(("field", "alias_prior", "age", "promise", *RIVALS, *CONTEX
 PROMISE_LOST = 0.004  # the weighted share of right candidates the first cut may lose
 
 PROMISE = Boosting(rounds=150, depth=1, leaves=2, learning_rate=0.15)
-BASE = Boosting(rounds=80, leaves=24, learning_rate=0.1)
+BASE = (Boosting(rounds=80, depth=7, leaves=24, learning_rate=0.1),)
+FIRST_LOST = 0.002
 FIRST = Boosting(rounds=300, depth=2, leaves=4, learning_rate=0.1)
-FINAL = Boosting(rounds=260, depth=7, leaves=24, learning_rate=0.06)
+FINAL = (
+    Boosting(rounds=150, depth=7, leaves=24, learning_rate=0.1, monotone=True),
+    Boosting(rounds=150, depth=7, leaves=24, learning_rate=0.08, seed=8),
+)
 
 Floats = npt.NDArray[np.float64]
 
@@ -63,7 +67,7 @@ def nothing_learned() -> Weights:
         edge=np.zeros(PLACES, np.float32), around=np.zeros((1, 2), np.float32),
     )
     forest: Any = None  # nothing is judged with these
-    return Weights("none", flat, -1.0, flat, forest, line, context)
+    return Weights("none", flat, -1.0, flat, -99.0, forest, line, context)
 
 
 def source_weights(posts: list[Row], equivalents: Any, scorer: ModuleType) -> Floats:
@@ -98,16 +102,28 @@ class Run:
         context = self._fit_context(base)
         names = (*self.alone, *CONTEXT)
         first_logit = self._across(names, FIRST)
+        first = self._grow(names, FIRST)
         self._add_rivals(first_logit)
+        first_min = self._keep_promising(first_logit)
         final_names = (*names, *RIVALS)
         raw = self._across(final_names, FINAL)
         logit, calibration = self._calibrate(raw)
         weights = Weights(
-            version=version, promise=self.promise, promise_min=self.promise_min, first=self._grow(names, FIRST),
+            version=version, promise=self.promise, promise_min=self.promise_min, first=first, first_min=first_min,
             final=grow_forest(final_names, *self._data(final_names, self.label >= 0), FINAL),
             calibration=calibration, context=context,
         )
+        logit = beside_longer(self.table.spans, self.table.span_post, self.choices.span, logit).astype(np.float64)
         return Trained(weights, self.post, self.choices.title, np.where(self._best_of_span(logit), logit, -20.0))
+
+    def _keep_promising(self, logit: Floats) -> float:
+        """The second cut: the candidates a forest is not needed for leave."""
+        least = _least(logit, self.label, self.weight, FIRST_LOST)
+        kept = logit >= least
+        self.choices, self.post, self.fold = self.choices.take(kept), self.post[kept], self.fold[kept]
+        self.label, self.weight = self.label[kept], self.weight[kept]
+        self.columns = {name: column[kept] for name, column in self.columns.items()}
+        return least
 
     def _data(self, names: tuple[str, ...], rows: npt.NDArray[np.bool_]) -> tuple[Any, Any, Any]:
         features = np.stack([self.columns[n][rows] for n in names])
@@ -116,13 +132,13 @@ class Run:
     def _grow(self, names: tuple[str, ...], how: Boosting) -> AdditiveModel:
         return grow(names, *self._data(names, self.label >= 0), how)
 
-    def _across(self, names: tuple[str, ...], how: Boosting) -> Floats:
+    def _across(self, names: tuple[str, ...], how: Boosting | tuple[Boosting, ...]) -> Floats:
         """Each candidate's logit by a model that has not seen its document."""
         logit = np.zeros(len(self.label))
         for fold in np.unique(self.fold):
             seen, rest = (self.fold != fold) & (self.label >= 0), self.fold == fold
-            make = grow if how.depth == 2 else grow_forest  # noqa: PLR2004 - the additive models' depth
-            model = make(names, *self._data(names, seen), how)
+            data = self._data(names, seen)
+            model = grow(names, *data, how) if isinstance(how, Boosting) else grow_forest(names, *data, how)
             logit[rest] = model.logits(np.stack([self.columns[n][rest] for n in names]))
         return logit
 
@@ -175,11 +191,16 @@ def _promise(table: Table, weight: Floats) -> tuple[AdditiveModel, float, Ints]:
     told = table.label >= 0
     model = grow(STATIC, features[:, told], table.label[told], weight[told], PROMISE)
     promise = model.logits(features)
-    right = np.flatnonzero(table.label == 1)
-    right = right[np.argsort(promise[right])]
-    lost = np.cumsum(weight[right]) / weight[right].sum()
-    least = float(promise[right[np.searchsorted(lost, PROMISE_LOST)]])
+    least = _least(promise, table.label, weight, PROMISE_LOST)
     return model, least, np.flatnonzero(promise >= least)
+
+
+def _least(score: Any, label: Any, weight: Floats, lost: float) -> float:
+    """The score below which lies this share of the weight of what is right."""
+    right = np.flatnonzero(label == 1)
+    right = right[np.argsort(score[right])]
+    share = np.cumsum(weight[right]) / weight[right].sum()
+    return float(score[right[np.searchsorted(share, lost)]])
 
 
 def _folds(posts: list[Row], *, by_source: bool) -> Ints:
