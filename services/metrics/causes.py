@@ -10,8 +10,8 @@ from services.metrics.spikes import Alarm
 
 # What a contribution must carry to be named, and how many of a kind are.
 SHARE_MIN, NAMED_MAX = 0.05, 5
-# A person takes part a few times; a dozen events each from a whole crowd is a script or a paid crowd.
-EVENTS_PER_VIEWER_MAX = 8.0
+# Of those who make a spike a person takes part once or twice; five events and more each is a script or a paid crowd.
+EVENTS_PER_VIEWER_MAX = 5.0
 BOT_SHARE_MAX = 0.3
 CAMPAIGN_SHARE_MIN = 0.4
 RELEASE_DAYS = 2.0

@@ -15,7 +15,7 @@ from services.metrics.answers import StudioPage, Summary, Trend, TrendPage
 from services.metrics.domain import DAY_MINUTES, MINUTE_MS, EventType, Granularity, Period
 from services.metrics.fold import Table
 from services.metrics.grid import Grid
-from services.metrics.overview import HOURS_KEPT_DAYS, Overview, Sums, hour_sums
+from services.metrics.overview import HOURS_KEPT_DAYS, Overview, Sums, day_sums, hour_sums, no_sums
 from services.metrics.report import Choice
 from services.metrics.rollups import Rollups
 from services.metrics.titles import Titles
@@ -49,6 +49,7 @@ class Board:
         self._viewers_min, self._token_key = viewers_min, token_key
         self.overview = Overview()
         self._lists: dict[int, Trending] = {}
+        self._days = no_sums()
         self._positions: dict[str, int] = {}
         rollups.listeners.append(self.overview.add)
 
@@ -82,6 +83,7 @@ class Board:
         self.overview.prune(now)
         fresh = self._rollups.memory.tables([Table.CELLS_DAY])[Table.CELLS_DAY]
         self.overview.rank(now, self._kinds(), fresh)
+        self._days = self.overview.days.plus(*day_sums(fresh))
         self._lists.clear()
         found = await self._trending(0)
         names = self._rollups.memory.title_names
@@ -172,9 +174,9 @@ class Board:
         )
 
     def _ranked(self, title_ids: frozenset[str], period: Period) -> list[str]:
-        """The titles by their stored events in the period, the rest by name."""
+        """The titles by their events in the period as of the last refresh, the rest by name."""
         numbers = self._rollups.memory.title_numbers
-        sums = _in_period(self.overview.days, period, len(numbers))
+        sums = _in_period(self._days, period, len(numbers))
 
         def order(title_id: str) -> tuple[int, str, str]:
             number = numbers.get(title_id)

@@ -34,6 +34,8 @@ def ms_of(message: Timestamp, at: str) -> int:
 
 def period(start: Timestamp | None, end: Timestamp | None, now: datetime, days: int = DEFAULT_DAYS) -> Period:
     """The span a request names; the end defaults to now, the start to midnight 7 days before the end."""
+    if start is not None and end is not None and ms_of(start, "start_time") >= ms_of(end, "end_time"):
+        raise InvalidArgument(violations=[Violation("end_time", "must be after start_time")])
     last = -(-ms_of(end, "end_time") // 60_000) if end is not None else -int(-now.timestamp() // 60)
     default = (last - days * DAY_MINUTES) // DAY_MINUTES * DAY_MINUTES
     first = ms_of(start, "start_time") // 60_000 if start is not None else default
