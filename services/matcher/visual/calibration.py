@@ -1,4 +1,4 @@
-"""How much a likeness is worth: from distance to log likelihood ratio, measured per fingerprint kind and frame model."""
+"""How much a likeness is worth: from distance to log likelihood ratio, per kind of fingerprint and frame model."""
 
 import math
 from dataclasses import dataclass

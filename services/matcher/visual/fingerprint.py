@@ -21,6 +21,7 @@ WINDOW_PX_MIN = 40
 GENERIC_COSINE_MAX = 0.30  # half of all references lie below 0.10, 99 % below 0.28; text cards above
 EMBEDDINGS_MAX = 24  # a video; 24 x 5.6 ms of the distilled SSCD, half a second's budget holds
 CROP_ASPECT = 9 / 16
+CROP_SHARE_MAX = 0.85  # of the width: a crop that keeps more is the whole picture again
 
 Picture = NDArray[np.uint8]
 
@@ -131,7 +132,7 @@ def _vertical_crops(content: Box, picture: Picture) -> list[Window]:
     """Left, middle and right 9:16 pieces of a picture that is wider than that."""
     height, width = picture.shape[:2]
     share = CROP_ASPECT * (content.bottom - content.top) * height / ((content.right - content.left) * width)
-    if share >= 0.85:
+    if share >= CROP_SHARE_MAX:
         return []
     regions = (Region.CROP_LEFT, Region.CROP_MIDDLE, Region.CROP_RIGHT)
     return [

@@ -18,8 +18,8 @@ from services.matcher.visual.signals import DIM_MAX, Embedding
 
 PICTURE_PX = 224  # for files whose height and width are free
 PICTURE_PX_MAX = 1024
+INPUT_AXES, OUTPUT_AXES, CHANNELS = 4, 2, 3
 BATCH = 4  # larger batches save nothing on one thread
-FILE_BYTES_MAX = 2 * 1024**3
 
 Picture = NDArray[np.uint8]
 
@@ -33,12 +33,8 @@ class FrameModel:
 
     def __init__(self, path: Path, name: str | None = None, *, picture_px: int = PICTURE_PX) -> None:
         try:
-            if path.stat().st_size > FILE_BYTES_MAX:
-                raise FrameModelUnusable(f"{path.name} has more than {FILE_BYTES_MAX} bytes")
             payload = path.read_bytes()
             self._session = onnxruntime.InferenceSession(payload, _one_thread(), providers=["CPUExecutionProvider"])
-        except FrameModelUnusable:
-            raise
         except Exception as error:  # onnxruntime raises a dozen unrelated classes
             raise FrameModelUnusable(f"{path.name} cannot be loaded as an ONNX file") from error
         self.name = name or path.stem
@@ -79,10 +75,10 @@ def _one_thread() -> Any:
 
 def _checked_input(session: Any, picture_px: int) -> tuple[str, tuple[int, int]]:
     inputs = session.get_inputs()
-    if len(inputs) != 1 or inputs[0].type != "tensor(uint8)" or len(inputs[0].shape) != 4:
+    if len(inputs) != 1 or inputs[0].type != "tensor(uint8)" or len(inputs[0].shape) != INPUT_AXES:
         raise FrameModelUnusable
     _, height, width, channels = inputs[0].shape
-    if channels != 3:
+    if channels != CHANNELS:
         raise FrameModelUnusable
     size = tuple(side if isinstance(side, int) else picture_px for side in (height, width))
     if not all(1 <= side <= PICTURE_PX_MAX for side in size):
@@ -91,7 +87,7 @@ def _checked_input(session: Any, picture_px: int) -> tuple[str, tuple[int, int]]
 
 
 def _checked_output(output: NDArray[np.float32]) -> int:
-    if output.ndim != 2 or output.shape[0] != 1 or not 1 <= output.shape[1] <= DIM_MAX:
+    if output.ndim != OUTPUT_AXES or output.shape[0] != 1 or not 1 <= output.shape[1] <= DIM_MAX:
         raise FrameModelUnusable
     return int(output.shape[1])
 

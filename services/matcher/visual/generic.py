@@ -14,6 +14,7 @@ Picture = NDArray[np.uint8]
 
 WIDTH, HEIGHT = 320, 180
 SEED = 5
+LARGE_LINES_MAX = 3
 WORDS = (
     "COMING",
     "this summer",
@@ -31,15 +32,16 @@ WORDS = (
 
 
 def generic_pictures() -> tuple[Picture, ...]:
-    chance = Random(SEED)
-    cards = [_card(chance, lines, light) for lines in (1, 1, 1, 2, 2, 3, 6) for light in (False, False, True)]
+    chance = Random(SEED)  # noqa: S311  pictures, not secrets
+    grounds = (False, False, True)
+    cards = [_card(chance, lines, is_light=one) for lines in (1, 1, 1, 2, 2, 3, 6) for one in grounds]
     return (*cards, *(_gradient(chance) for _ in range(6)), *(_blobs(chance) for _ in range(5)))
 
 
-def _card(chance: Random, lines: int, is_light: bool) -> Picture:
+def _card(chance: Random, lines: int, *, is_light: bool) -> Picture:
     ground, ink = ((245,) * 3, (10,) * 3) if is_light else ((4,) * 3, (240,) * 3)
     picture = np.full((HEIGHT, WIDTH, 3), ground, np.uint8)
-    width = chance.choice((0.35, 0.55, 0.75, 0.95)) / (1 if lines < 4 else 1.5)
+    width = chance.choice((0.35, 0.55, 0.75, 0.95)) / (1 if lines <= LARGE_LINES_MAX else 1.5)
     for line in range(lines):
         words = chance.choice(WORDS)
         size = width * WIDTH / cv2.getTextSize(words, cv2.FONT_HERSHEY_DUPLEX, 1.0, 2)[0][0]

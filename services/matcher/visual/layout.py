@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 from services.matcher.visual.signals import Region
 
 WINDOWS_MAX = 5
+WHOLE_AREA_MIN = 0.97  # of the picture: what is cut off less is no bar
+PART_PX_MIN = 32  # of the small picture: nothing is found in less
+SAME_LINE_PX = 2
+SAME_BOX_OVERLAP = 0.6
 SIDE_PX = 256  # layouts are found on a picture this long: fine enough for a 35 % inset of a vertical video
 
 BAR_TOLERANCE = 14  # grey levels a bar differs from its own colour (JPEG noise)
@@ -87,15 +91,20 @@ def windows_of(pictures: Sequence[Picture]) -> tuple[Window, ...]:
     greys = [grey for grey in greys if grey.shape == greys[0].shape]
     content = content_box(greys)
     inner = [content.cut(grey) for grey in greys]
-    region = Region.FULL if content.area > 0.97 else Region.CONTENT
+    region = Region.FULL if content.area > WHOLE_AREA_MIN else Region.CONTENT
     windows = [Window(region=region, box=content)]
-    if min(inner[0].shape) >= 32:
+    if min(inner[0].shape) >= PART_PX_MIN:
         windows += [Window(region=part, box=box.inside(content)) for part, box in _parts(inner)]
     return tuple(windows[:WINDOWS_MAX])
 
 
+def grey_of(picture: Picture) -> Picture:
+    is_grey = len(picture.shape) == 2  # noqa: PLR2004  rows and columns, no colours
+    return picture if is_grey else np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
+
+
 def small_grey(picture: Picture, side_px: int = SIDE_PX) -> Picture:
-    grey = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    grey = grey_of(picture)
     scale = side_px / max(grey.shape)
     size = (max(2, round(grey.shape[1] * scale)), max(2, round(grey.shape[0] * scale)))
     return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
@@ -110,7 +119,7 @@ def content_box(greys: Sequence[Picture]) -> Box:
         left, top, right, bottom = (0.0, first, 1.0, last) if is_across else (first, 0.0, last, 1.0)
         box = _checked(left, top, right, bottom).inside(box)
     inner = [box.cut(grey) for grey in greys]
-    if min(inner[0].shape) < 32:
+    if min(inner[0].shape) < PART_PX_MIN:
         return box
     blur_top, blur_bottom = _blurred_bars(inner)
     blur_left, blur_right = _blurred_bars([grey.T for grey in inner])
@@ -267,12 +276,17 @@ def _lines(edges: Edges, length_min: int) -> list[_Line]:
     ranked = sorted((line for line in lines if line.end - line.start >= length_min), key=_length, reverse=True)
     kept: list[_Line] = []
     for line in ranked:
-        twin = any(abs(line.at - one.at) <= 2 and min(line.end, one.end) > max(line.start, one.start) for one in kept)
-        if not twin:
+        if not any(_is_twin(line, one) for one in kept):
             kept.append(line)
         if len(kept) == LINES_MAX:
             break
     return kept
+
+
+def _is_twin(line: _Line, other: _Line) -> bool:
+    """The two rows of one border."""
+    overlap = min(line.end, other.end) - max(line.start, other.start)
+    return abs(line.at - other.at) <= SAME_LINE_PX and overlap > 0
 
 
 def _length(line: _Line) -> int:
@@ -310,7 +324,7 @@ def _apart(boxes: Sequence[Box], count: int) -> list[Box]:
     """The best boxes that do not tell of the same rectangle."""
     kept: list[Box] = []
     for box in boxes:
-        if all(_overlap(box, one) < 0.6 for one in kept):
+        if all(_overlap(box, one) < SAME_BOX_OVERLAP for one in kept):
             kept.append(box)
         if len(kept) == count:
             break

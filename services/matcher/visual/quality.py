@@ -1,10 +1,12 @@
-"""Refuses what says nothing: pictures that are mostly flat, and text on a plain ground, hash alike whatever they show."""
+"""Finds what says nothing: flat pictures and text on a plain ground hash alike whatever they show."""
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from services.matcher.visual.layout import grey_of
 
 Picture = NDArray[np.uint8]
 
@@ -24,8 +26,7 @@ class Texture:
 
 
 def texture_of(picture: Picture) -> Texture:
-    grey = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    small = cv2.resize(grey, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(grey_of(picture), (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
     blocks = small.reshape(SIDE_PX // BLOCK_PX, BLOCK_PX, SIDE_PX // BLOCK_PX, BLOCK_PX).astype(np.float32)
     deviation = blocks.std(axis=(1, 3))
     tones = np.bincount(small.ravel(), minlength=256).astype(np.float64) / small.size

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import orjson
 
-from chassis.errors import ResourceExhausted, Unavailable
+from chassis.errors import ResourceExhausted, Unavailable, Unimplemented
 from services.matcher.visual.pictures import DEFAULT_LIMITS, Limits, checked_kind
 from services.matcher.visual.signals import Fingerprint, Frame, ReferenceKind, refused
 from services.matcher.visual.worker_codec import (
@@ -26,6 +26,7 @@ from services.matcher.visual.worker_codec import (
 )
 
 WAITING_MAX = 32
+MANY = {"images", "text"}  # acts whose refusals say which file
 START_S_MAX = 20.0
 FILES_PER_CHILD_MAX = 2_000  # decoders leak a little: a fresh child keeps memory flat
 
@@ -34,6 +35,12 @@ class FramesBusy(ResourceExhausted):
     """Too many files wait to be read; send hashes or embeddings, or come back later."""
 
     reason = "FRAMES_BUSY"
+
+
+class ScreenTextMissing(Unimplemented):
+    """Words on the screen are not read here: RapidOCR is not installed."""
+
+    reason = "SCREEN_TEXT_UNAVAILABLE"
 
 
 class FramesUnreadable(Unavailable):
@@ -99,9 +106,19 @@ class FrameWorker:
         task = Task(act="reference", sizes=(len(payload),), kind=kind.value)
         return fingerprints_from(await self._ask(task, (payload,), at=at))
 
+    async def text_of(self, files: Sequence[bytes], *, at: str) -> tuple[str, ...]:
+        """The words on an MP4 or on pictures. Slow: use a worker of its own, off the request path, on a sample."""
+        if not 0 < len(files) <= FILES_MAX:
+            raise refused(at, f"1 to {FILES_MAX} files")
+        task = Task(act="text", sizes=tuple(map(len, files)))
+        said = await self._ask(task, tuple(files), at=at)
+        if "unavailable" in said:
+            raise ScreenTextMissing(str(said["unavailable"]))
+        return tuple(said["lines"])
+
     async def _ask(self, task: Task, files: tuple[bytes, ...], *, at: str) -> dict[str, Any]:
         for place, payload in enumerate(files):
-            checked_kind(payload, self._limits, at=f"{at}[{place}]" if task.act == "images" else at)
+            checked_kind(payload, self._limits, at=f"{at}[{place}]" if task.act in MANY else at)
         if self._waiting >= WAITING_MAX:
             raise FramesBusy(retry_after_s=1.0)
         self._waiting += 1

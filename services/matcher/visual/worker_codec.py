@@ -19,7 +19,7 @@ FILES_MAX = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What the child is to do: `video` (one MP4), `images` (one file a moment) or `reference` (one image)."""
+    """What the child is to do: `video` (one MP4), `images` (one file a moment), `reference` (one image), `text`."""
 
     act: str
     sizes: tuple[int, ...]

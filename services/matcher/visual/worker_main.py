@@ -5,6 +5,7 @@ It inherits no secrets, opens no sockets, writes no files; it may crash or be en
 
 import resource
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,6 +13,7 @@ import cv2
 
 from services.matcher.visual.fingerprint import Fingerprinter
 from services.matcher.visual.frame_model import FrameModel
+from services.matcher.visual.ocr import Recogniser, ScreenTextUnavailable, rapid_recogniser, screen_text
 from services.matcher.visual.pictures import DEFAULT_LIMITS, Limits, PayloadKind, checked_kind, read_picture
 from services.matcher.visual.signals import ReferenceKind, SignalRefused, refused
 from services.matcher.visual.videos import Moment, read_video
@@ -19,8 +21,8 @@ from services.matcher.visual.worker_codec import (
     LENGTH_BYTES,
     Task,
     fingerprints_said,
-    frames_said,
     framed,
+    frames_said,
     task_from,
 )
 
@@ -66,6 +68,8 @@ def answer(task: Task, files: list[bytes], fingerprinter: Fingerprinter, limits:
     except SignalRefused as error:
         violation = error.violations[0]
         return {"refused": violation.description, "at": violation.field}
+    except ScreenTextUnavailable as error:
+        return {"unavailable": str(error)}
     except MemoryError:
         return {"refused": "needs too much memory to read", "at": ""}
     except Exception as error:  # noqa: BLE001  a decoder may raise anything; the text stays here
@@ -83,9 +87,23 @@ def _done(task: Task, files: list[bytes], fingerprinter: Fingerprinter, limits: 
             for place, (t_ms, payload) in enumerate(zip(task.times_ms, files, strict=True))
         ]
         return frames_said(fingerprinter.of_video(moments))
+    if task.act == "text":
+        return {"lines": screen_text(_pictures(files, limits), _recogniser())}
     assert task.act == "reference"
     picture = _picture(files[0], limits, at="")
     return fingerprints_said(fingerprinter.of_reference(picture, ReferenceKind(task.kind)))
+
+
+@cache
+def _recogniser() -> Recogniser:
+    return rapid_recogniser()
+
+
+def _pictures(files: list[bytes], limits: Limits) -> list[Any]:
+    """The pictures of a video, or those that were sent."""
+    if checked_kind(files[0], limits, at="") is PayloadKind.MP4:
+        return [moment.picture for moment in read_video(files[0], limits, at="")]
+    return [_picture(payload, limits, at=f"[{place}]") for place, payload in enumerate(files)]
 
 
 def _picture(payload: bytes, limits: Limits, *, at: str) -> Any:

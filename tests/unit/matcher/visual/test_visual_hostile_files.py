@@ -14,7 +14,30 @@ from services.matcher.visual.pictures import DEFAULT_LIMITS
 from services.matcher.visual.signals import SignalRefused
 from services.matcher.visual.worker import FrameWorker
 
-CUTS = [0.0, 0.002, 0.01, 0.03, 0.05, 0.08, 0.12, 0.16, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.66, 0.72, 0.78, 0.84, 0.9]
+CUTS = [
+    0.0,
+    0.002,
+    0.01,
+    0.03,
+    0.05,
+    0.08,
+    0.12,
+    0.16,
+    0.2,
+    0.25,
+    0.3,
+    0.35,
+    0.4,
+    0.45,
+    0.5,
+    0.55,
+    0.6,
+    0.66,
+    0.72,
+    0.78,
+    0.84,
+    0.9,
+]
 GROWTH_BYTES_MAX = 48 * 1024 * 1024
 CASES_MIN = 140
 
@@ -157,7 +180,11 @@ def _resized(good: bytes, width: int, height: int) -> bytes:
 def hostile(files, scene) -> dict[str, bytes]:
     picture = scene(1)
     good = {"jpeg": files.jpeg(picture), "png": files.png(picture), "mp4": files.mp4([picture, scene(2)])}
-    cut = {f"{name} cut at {share}": payload[: int(len(payload) * share)] for name, payload in good.items() for share in CUTS}
+    cut = {
+        f"{name} cut at {share}": payload[: int(len(payload) * share)]
+        for name, payload in good.items()
+        for share in CUTS
+    }
     return {
         **cut,
         **other_formats(picture),

@@ -99,7 +99,7 @@ def test_only_so_many_likenesses_are_checked(scene):
     asked = []
     matches = [a_match(title_id=f"t{n}") for n in range(9)]
     frames = [Frame(t_ms=0, fingerprints=(), picture=grey(scene(1)))]
-    verified(matches, frames, lambda one: asked.append(one), DEFAULT_CALIBRATION)
+    verified(matches, frames, asked.append, DEFAULT_CALIBRATION)
     assert len(asked) == 4
 
 

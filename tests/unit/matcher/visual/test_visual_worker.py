@@ -16,7 +16,14 @@ from services.matcher.visual.pictures import DEFAULT_LIMITS, PayloadKind, read_p
 from services.matcher.visual.signals import ReferenceKind, SignalRefused
 from services.matcher.visual.videos import Moment, read_video, spread
 from services.matcher.visual.worker import WAITING_MAX, FramesBusy, FramesUnreadable, FrameWorker
-from services.matcher.visual.worker_codec import Task, fingerprints_from, frames_from, frames_said, task_from, task_header
+from services.matcher.visual.worker_codec import (
+    Task,
+    fingerprints_from,
+    frames_from,
+    frames_said,
+    task_from,
+    task_header,
+)
 from services.matcher.visual.worker_main import answer, serve
 
 
