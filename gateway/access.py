@@ -25,7 +25,7 @@ _READER = frozenset({"hub.read", "reviewer", "catalog.write"}) | _ADMIN
 _EDITOR = frozenset({"catalog.write"}) | _ADMIN
 _REVIEWER = frozenset({"reviewer"}) | _ADMIN
 _CREATOR = frozenset({"creator", "events.write"}) | _ADMIN
-_CAMPAIGNS = frozenset({"campaigns.write"}) | _ADMIN
+_CAMPAIGNS = frozenset({"campaigns.write", STUDIO}) | _ADMIN
 _CAMPAIGN_READER = frozenset({"campaigns.write", STUDIO}) | _ADMIN
 _STUDIO = frozenset({STUDIO}) | _ADMIN
 
@@ -39,6 +39,8 @@ class Rule:
     own_campaign: str = ""
     own_grant: str = ""
     own_video: str = ""
+    studio_mask: frozenset[str] = frozenset()
+    """The fields a studio may change of what is its own; empty: all."""
     hides: str = ""
     """The kind of resource whose hidden ones are taken out of the answer: `title` or `campaign`."""
 
@@ -60,7 +62,11 @@ RULES: Mapping[str, Rule] = {
         "BatchGetTitles": Rule(scopes=_PUBLIC, hides="title"),
         "ListTitles": Rule(scopes=_PUBLIC, hides="title"),
         "CreateTitle": Rule(scopes=_EDITOR),
-        "UpdateTitle": Rule(scopes=_EDITOR),
+        "UpdateTitle": Rule(
+            scopes=_EDITOR | {STUDIO},
+            own_title="title.id",
+            studio_mask=frozenset({"watch_offers", "official_accounts", "hashtags"}),
+        ),
         "DeleteTitle": Rule(scopes=_EDITOR),
         "UndeleteTitle": Rule(scopes=_EDITOR),
         "GetImport": Rule(scopes=_EDITOR),
@@ -173,6 +179,12 @@ class IdentityMismatch(PermissionDenied):
     reason = "IDENTITY_MISMATCH"
 
 
+class FieldForeign(PermissionDenied):
+    """A studio may not change these fields of its title."""
+
+    reason = "FIELD_NOT_THE_STUDIOS"
+
+
 class VideoForeign(PermissionDenied):
     """This video belongs to another creator."""
 
@@ -210,7 +222,7 @@ def sees_hidden(principal: Principal, studio_id: str) -> bool:
 
 def is_confined_to_studios(principal: Principal) -> bool:
     """Whether a caller acts for studios and sees nothing but theirs."""
-    return bool(principal.studio_ids) and "policy.admin" not in principal.scopes
+    return bool(principal.studio_ids) and not principal.scopes & {"policy.admin", "catalog.write"}
 
 
 def is_confined_to_creator(principal: Principal) -> bool:
@@ -276,9 +288,26 @@ async def _require_own_video(principal: Principal, video_id: str, owners: Owners
         raise VideoForeign
 
 
+def _value_at(request: Any, path: str) -> str:
+    """The value of a dotted field."""
+    *outer, last = path.split(".")
+    for part in outer:
+        request = getattr(request, part)
+    return str(getattr(request, last))
+
+
+def _require_studio_mask(rule: Rule, request: Any) -> None:
+    paths = set(request.update_mask.paths)
+    if not paths or not paths <= rule.studio_mask:
+        allowed = ", ".join(sorted(rule.studio_mask))
+        raise FieldForeign(violations=[Violation("update_mask", f"must name some of: {allowed}")])
+
+
 async def _require_own_studio(principal: Principal, rule: Rule, request: Any, owners: Owners) -> None:
+    if rule.studio_mask:
+        _require_studio_mask(rule, request)
     if rule.own_title:
-        title_id = getattr(request, rule.own_title)
+        title_id = _value_at(request, rule.own_title)
         if not title_id or await owners.studio_of_title(title_id) not in principal.studio_ids:
             raise StudioForeign
     campaign_id = getattr(request, rule.own_campaign) if rule.own_campaign else ""

@@ -30,7 +30,7 @@ from protos.metrics.v1 import event_pb2, metrics_pb2, metrics_pb2_grpc, report_p
 STUDIO = "studio-a"
 SCOPES = {
     "app": ["hub.read", "events.write"],
-    "studio": [f"studio:{STUDIO}", "campaigns.write"],
+    "studio": [f"studio:{STUDIO}"],
     "reviewer": ["reviewer"],
     "creator": ["creator"],
     "admin": ["hub.read", "events.write", "reviewer", "policy.admin", "catalog.write", "campaigns.write"],

@@ -7,10 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+import orjson
+
 from chassis import ids
+from chassis.auth import ScopeMissing
 from chassis.errors import InvalidArgument, SpotlightError, Violation
 from gateway import locales
 from gateway.http.message import Response, redirect
+from gateway.transcode.decode import parse_json
 from gateway.web.charts import chart_columns, chart_table, spike_bands
 from gateway.web.site import Visit
 
@@ -25,6 +29,13 @@ DEFAULT_PERIOD = "7d"
 TOP_MAX = 8
 TITLES_MAX = 25
 ID_CHARACTERS_MAX = 128
+OFFERS_MASK = "update_mask=watch_offers"
+DECIDED = {
+    "sent": "Done: the draft was sent, and its outcome will be measured.",
+    "accepted": "Accepted: its outcome will be measured.",
+    "noted": "Accepted. Sending the draft is for an editor of the catalog; its outcome will be measured.",
+    "dismissed": "Dismissed.",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +103,7 @@ async def show_overview(visit: Visit) -> Response:
         report=report,
         insights=insights,
         campaigns=campaigns,
-        decided=visit.request.parameters().get("decided", ""),
+        decided=DECIDED.get(visit.request.parameters().get("decided", ""), ""),
     )
 
 
@@ -133,7 +144,7 @@ async def show_title(visit: Visit) -> Response:
         rising=[each for each in (rising or {}).get("creators", ()) if each["is_rising"]],
         spikes=spikes,
         insights=insights,
-        decided=visit.request.parameters().get("decided", ""),
+        decided=DECIDED.get(visit.request.parameters().get("decided", ""), ""),
     )
 
 
@@ -161,35 +172,56 @@ async def decide_insight(visit: Visit) -> Response:
     """Accept a suggestion, sending its draft when there is one, or dismiss it."""
     form = visit.form
     decision = form.get("decision", "")
-    studio_id = form.get("studio_id", "")
-    if decision == "accept" and form.get("http_path"):
-        await _send_draft(visit)
+    outcome = "dismissed"
+    if decision == "accept":
+        outcome = await _send_draft(visit)
     await visit.site.api.call(
         visit.request.principal,
         "MetricsService.DecideInsight",
         {
             "insight_id": visit.variables["insight_id"],
             "decision": decision,
-            "studio_id": studio_id,
+            "studio_id": form.get("studio_id", ""),
             "etag": form.get("etag", ""),
             "request_id": form.get("request_id", "") or ids.new_id(),
         },
     )
     back = form.get("back", "")
     target = back if back.startswith("/studio") else "/studio"
-    return redirect(f"{target}{'&' if '?' in target else '?'}decided={'sent' if decision == 'accept' else 'dismissed'}")
+    return redirect(f"{target}{'&' if '?' in target else '?'}decided={outcome}")
 
 
-async def _send_draft(visit: Visit) -> None:
-    """The draft as the studio left it in the form, sent as any call of the API is."""
+async def _send_draft(visit: Visit) -> str:
+    """The draft as the studio left it in the form, sent as any call of the API is; says what became of it."""
     form = visit.form
-    await visit.site.api.send(
-        visit.request.principal,
-        method=form.get("http_method", ""),
-        path=form["http_path"],
-        body=form.get("body_json", "").encode(),
-        request_id=form.get("request_id", "") or ids.new_id(),
-    )
+    method, path = form.get("http_method", ""), form.get("http_path", "")
+    if not path or method == "GET":
+        return "accepted"
+    body = form.get("body_json", "").encode()
+    if OFFERS_MASK in path:
+        body = await _with_offers_there(visit, path, body)
+    try:
+        await visit.site.api.send(
+            visit.request.principal,
+            method=method,
+            path=path,
+            body=body,
+            request_id=form.get("request_id", "") or ids.new_id(),
+        )
+    except ScopeMissing:
+        return "noted"
+    return "sent"
+
+
+async def _with_offers_there(visit: Visit, path: str, body: bytes) -> bytes:
+    """A draft adds an offer, and the method takes the whole list: what is there stays."""
+    wanted = parse_json(body)
+    title_id = path.partition("?")[0].rsplit("/", 1)[-1]
+    title = await visit.site.api.call(visit.request.principal, "CatalogService.GetTitle", {"id": title_id})
+    if isinstance(wanted, dict) and isinstance(wanted.get("watch_offers"), list):
+        wanted["watch_offers"] = [*title["watch_offers"], *wanted["watch_offers"]]
+        wanted["etag"] = title["etag"]
+    return orjson.dumps(wanted)
 
 
 async def _ask(
