@@ -58,27 +58,23 @@ def as_columns(what: traffic.Plan, count: int) -> list[pb.EventColumns]:
 
 
 def as_messages(batch: pb.EventColumns) -> list[pb.Event]:
-    strings = list(batch.strings)
+    """The same events as messages."""
+    raw = wire.of_columns(batch)
+    coded = {
+        "video_id": raw.videos, "title_id": raw.titles, "creator_id": raw.creators, "campaign_id": raw.campaigns,
+        "offer_id": raw.offers, "viewer_region": raw.regions, "hashtag_names": raw.hashtags,
+    }  # fmt: skip
+    plain = {
+        "id": raw.ids, "viewer_id_hash": raw.viewers, "type": raw.types.tolist(), "device": raw.devices.tolist(),
+        "source": raw.sources.tolist(), "agent_kind": raw.agents.tolist(), "campaign_arm": raw.arms.tolist(),
+    }  # fmt: skip
+    values = plain | {name: column.values() for name, column in coded.items()}
     found = []
-    for place, id_ in enumerate(batch.ids):
-        event = pb.Event(
-            id=id_,
-            type=batch.types[place],
-            title_id=strings[batch.title_ids[place]],
-            video_id=strings[batch.video_ids[place]],
-            creator_id=strings[batch.creator_ids[place]],
-            campaign_id=strings[batch.campaign_ids[place]],
-            offer_id=strings[batch.offer_ids[place]],
-            viewer_region=strings[batch.viewer_regions[place]],
-            viewer_id_hash=batch.viewer_id_hashes[place],
-            device=batch.devices[place],
-            source=batch.sources[place],
-            agent_kind=batch.agent_kinds[place],
-            campaign_arm=batch.campaign_arms[place],
-        )
-        event.time.FromMilliseconds(batch.times_ms[place])
-        if tags := strings[batch.hashtag_lists[place]]:
-            event.hashtag_names.append(tags)
+    for place, time_ms in enumerate(raw.times_ms.tolist()):
+        fields = {name: column[place] for name, column in values.items()}
+        fields["hashtag_names"] = fields["hashtag_names"].split(",") if fields["hashtag_names"] else []
+        event = pb.Event(**fields)
+        event.time.FromMilliseconds(time_ms)
         found.append(event)
     return found
 

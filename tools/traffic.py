@@ -34,12 +34,14 @@ class Strings:
     def __init__(self) -> None:
         self._codes: dict[str, int] = {"": 0}
 
-    def codes(self, numbers: I64, text: Callable[[int], str], where: Bools | None = None) -> list[int]:
+    def codes(self, numbers: I64, text: Callable[[int], str], where: Bools | None = None) -> bytes:
         """Each number as the code of its text; each distinct number is put in words once."""
+        if where is not None:
+            numbers = np.where(where, numbers, numbers[where][0] if where.any() else numbers[0])
         distinct, place = np.unique(numbers, return_inverse=True)
         known = [self._codes.setdefault(name, len(self._codes)) for name in map(text, distinct.tolist())]
         found = np.array(known, np.int64)[place]
-        return (found if where is None else np.where(where, found, 0)).tolist()
+        return (found if where is None else np.where(where, found, 0)).astype("<u4").tobytes()
 
     def all(self) -> list[str]:
         return list(self._codes)
@@ -53,24 +55,24 @@ def columns(batch: Batch, title_ids: Sequence[str]) -> pb.EventColumns:
     tags = np.where(batch.tags < len(HASHTAGS), batch.tags, len(HASHTAGS))
     return pb.EventColumns(
         ids=batch.ids,
-        types=batch.types.tolist(),
-        times_ms=batch.times_ms.tolist(),
-        title_ids=strings.codes(batch.titles, lambda title: title_ids[title]),
-        video_ids=strings.codes(
+        type_numbers=batch.types.astype("u1").tobytes(),
+        time_values=batch.times_ms.astype("<i8").tobytes(),
+        title_codes=strings.codes(batch.titles, lambda title: title_ids[title]),
+        video_codes=strings.codes(
             pair, lambda both: traffic.video_id(title_ids[both // VIDEOS_MAX], both % VIDEOS_MAX), with_video
         ),
-        creator_ids=strings.codes(
+        creator_codes=strings.codes(
             pair, lambda both: traffic.creator_of(both // VIDEOS_MAX, both % VIDEOS_MAX), with_video
         ),
-        campaign_ids=strings.codes(batch.titles, "campaign.{}".format, np.isin(batch.types, NEEDS_CAMPAIGN)),
-        offer_ids=strings.codes(batch.titles, "offer.{}".format, np.isin(batch.types, NEEDS_OFFER)),
-        viewer_regions=strings.codes(batch.regions, lambda region: REGIONS[region][0]),
-        hashtag_lists=strings.codes(tags, lambda tag: (*HASHTAGS, "")[tag], with_video),
+        campaign_codes=strings.codes(batch.titles, "campaign.{}".format, np.isin(batch.types, NEEDS_CAMPAIGN)),
+        offer_codes=strings.codes(batch.titles, "offer.{}".format, np.isin(batch.types, NEEDS_OFFER)),
+        region_codes=strings.codes(batch.regions, lambda region: REGIONS[region][0]),
+        hashtag_codes=strings.codes(tags, lambda tag: (*HASHTAGS, "")[tag], with_video),
         viewer_id_hashes=[f"{viewer:016x}" for viewer in batch.viewers.tolist()],
-        sources=np.where(batch.videos % traffic.OFFICIAL_EVERY == 0, 2, 1).tolist(),
-        agent_kinds=batch.agents.tolist(),
-        campaign_arms=batch.arms.tolist(),
-        devices=(batch.viewers % 4 + 1).tolist(),
+        source_numbers=np.where(batch.videos % traffic.OFFICIAL_EVERY == 0, 2, 1).astype("u1").tobytes(),
+        agent_numbers=batch.agents.astype("u1").tobytes(),
+        arm_numbers=batch.arms.astype("u1").tobytes(),
+        device_numbers=(batch.viewers % 4 + 1).astype("u1").tobytes(),
         strings=strings.all(),
     )
 

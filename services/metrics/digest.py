@@ -38,7 +38,12 @@ class Key:
 
 def digest128(values: Sequence[str], key: Key) -> tuple[U64, U64]:
     """The high and the low half of each value's digest."""
-    words, lengths = _words(values)
+    return digest128_of(*matrix(values), key)
+
+
+def digest128_of(rows: U8, lengths: I64, key: Key) -> tuple[U64, U64]:
+    """The same of values that are bytes already."""
+    words = rows.view("<u8")
     return (
         _half(words, lengths, key.seed_hi, key.odd_hi),
         _half(words, lengths, key.seed_lo, key.odd_lo),
@@ -47,7 +52,8 @@ def digest128(values: Sequence[str], key: Key) -> tuple[U64, U64]:
 
 def digest64(values: Sequence[str], key: Key) -> U64:
     """Each value's digest; 0 stands for the empty string and for nothing else."""
-    words, lengths = _words(values)
+    rows, lengths = matrix(values)
+    words = rows.view("<u8")
     found = _half(words, lengths, key.seed_hi, key.odd_hi)
     found[found == 0] = 1
     found[lengths == 0] = 0
@@ -67,11 +73,6 @@ def matrix(values: Sequence[str]) -> tuple[U8, I64]:
         lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
     width = -(-max(fixed.dtype.itemsize, 1) // WORD_BYTES) * WORD_BYTES
     return fixed.astype(f"S{width}").view(np.uint8).reshape(len(values), width), lengths
-
-
-def _words(values: Sequence[str]) -> tuple[U64, I64]:
-    rows, lengths = matrix(values)
-    return rows.view("<u8"), lengths
 
 
 def _half(words: U64, lengths: I64, seed: int, odd: int) -> U64:

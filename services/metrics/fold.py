@@ -216,44 +216,68 @@ def _by_time(minute: Rows, widths: Mapping[Table, int], how: Reduce, wanted: set
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """Digests as ranks among the distinct ones: small numbers that sort alike, so that rows pack into 64 bits."""
+
+    distinct: U64
+    rank: U64
+
+    @classmethod
+    def of(cls, digests: U64) -> "Ranked":
+        distinct, rank = np.unique(digests, return_inverse=True)
+        return cls(distinct, rank.astype(np.uint64))
+
+
 def _heads(_: Facts, people: Facts, wanted: set[Table]) -> dict[Table, Rows]:
     """What single videos and creators bring, and what videos have in all."""
     found: dict[Table, Rows] = {}
-    for column, hour, day in (
-        (people.video, Table.VIDEOS_HOUR, Table.VIDEOS_DAY),
-        (people.creator, Table.CREATORS_HOUR, Table.CREATORS_DAY),
+    if not wanted & _HEADS:
+        return found
+    hours, ones = _title_hours(people), np.ones(len(people), np.int64)
+    videos, creators = Ranked.of(people.video), Ranked.of(people.creator)
+    # Events without one are a head of their own, 0: the rest of a title's events must not be told by subtraction.
+    for heads, hour, day in (
+        (videos, Table.VIDEOS_HOUR, Table.VIDEOS_DAY),
+        (creators, Table.CREATORS_HOUR, Table.CREATORS_DAY),
     ):
-        if not wanted & {hour, day} and not (hour is Table.VIDEOS_HOUR and Table.VIDEO_TOTALS in wanted):
-            continue
-        # Events without one are a head of their own, 0: the rest of a title's events must not be told by subtraction.
-        rows = reduced(_title_hours(people), column, np.ones(len(people), np.int64), Reduce.SUM)
-        found[hour] = rows
-        found[day] = regrouped(rows, keys.coarser(rows.a, DAY_MINUTES), Reduce.SUM)
-    if Table.VIDEO_TOTALS in wanted:
-        rows = found[Table.VIDEOS_HOUR]
-        types = keys.unpack(rows.a).type.astype(np.uint64)
-        found[Table.VIDEO_TOTALS] = reduced(rows.b, types, rows.v, Reduce.SUM)
-    if Table.VIDEO_CREATORS in wanted:
-        both = (people.video != 0) & (people.creator != 0)
-        found[Table.VIDEO_CREATORS] = reduced(people.video[both], people.creator[both], _ones(both), Reduce.SUM)
+        rows = reduced(hours, heads.rank, ones, Reduce.SUM)
+        by_day = regrouped(rows, keys.coarser(rows.a, DAY_MINUTES), Reduce.SUM)
+        found[hour] = Rows(rows.a, heads.distinct[rows.b], rows.v)
+        found[day] = Rows(by_day.a, heads.distinct[by_day.b], by_day.v)
+        if heads is videos:
+            total = reduced(rows.b, keys.unpack(rows.a).type.astype(np.uint64), rows.v, Reduce.SUM)
+            found[Table.VIDEO_TOTALS] = Rows(videos.distinct[total.a], total.b, total.v)
+    both = (people.video != 0) & (people.creator != 0)
+    pairs = reduced(videos.rank[both], creators.rank[both], ones[both], Reduce.SUM)
+    found[Table.VIDEO_CREATORS] = Rows(videos.distinct[pairs.a], creators.distinct[pairs.b], pairs.v)
     return found
 
 
-def _ones(mask: Bools) -> I64:
-    return np.ones(int(mask.sum()), np.int64)
+_HEADS = {
+    Table.VIDEOS_HOUR,
+    Table.VIDEOS_DAY,
+    Table.CREATORS_HOUR,
+    Table.CREATORS_DAY,
+    Table.VIDEO_TOTALS,
+    Table.VIDEO_CREATORS,
+}
 
 
 def _head_viewers(_: Facts, people: Facts, wanted: set[Table]) -> dict[Table, Rows]:
     """Small sketches of each video's and creator's viewers by title, day and type."""
     found: dict[Table, Rows] = {}
-    for column, table in ((people.video, Table.VIDEO_VIEWERS), (people.creator, Table.CREATOR_VIEWERS)):
-        if table not in wanted:
-            continue
-        known = people.viewer != 0
-        part = people.take(known)
-        slot, value = sketch.touched(part.viewer)
-        a = keys.coarser(_title_hours(part), DAY_MINUTES)
-        found[table] = reduced(a, head_slot(column[known], slot), value, Reduce.MAX)
+    if not wanted & {Table.VIDEO_VIEWERS, Table.CREATOR_VIEWERS}:
+        return found
+    part = people.take(people.viewer != 0)
+    slot, value = sketch.touched(part.viewer)
+    slot &= np.uint64(SLOT_VALUES)
+    days = keys.coarser(_title_hours(part), DAY_MINUTES)
+    for column, table in ((part.video, Table.VIDEO_VIEWERS), (part.creator, Table.CREATOR_VIEWERS)):
+        heads = Ranked.of(head_slot(column, np.zeros(len(column), np.uint64)))
+        rows = reduced(days, heads.rank << np.uint64(SLOT_BITS) | slot, value, Reduce.MAX)
+        b = heads.distinct[rows.b >> np.uint64(SLOT_BITS)] | rows.b & np.uint64(SLOT_VALUES)
+        found[table] = Rows(rows.a, b, rows.v)
     return found
 
 

@@ -1,7 +1,7 @@
 """Checks a batch event by event, column-wise: what is kept, and why each of the others is not."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,8 @@ from services.metrics.columns import Coded, Events, RawEvents
 from services.metrics.domain import (
     I64,
     MINUTE_MS,
+    U8,
+    U16,
     UNKNOWN_REGION,
     Agent,
     Arm,
@@ -88,24 +90,33 @@ class Checked:
 Check = tuple[Bools, Reason, str]
 
 
-def check(raw: RawEvents, arrival: Arrival, key: digest.Key, *, title_is_new: Callable[[str], bool] | None = None) -> Checked:
+def check(
+    raw: RawEvents, arrival: Arrival, key: digest.Key, *, title_is_new: Callable[[str], bool] | None = None
+) -> Checked:
     """Splits a batch; `title_is_new` is given when no more titles can be taken."""
     derived = _derived_ms(raw.times_ms, arrival)
-    bad_ids = _bad_ids(raw.ids)
-    checks: list[Check] = [
-        (bad_ids, Reason.ID_INVALID, "id must match [A-Za-z0-9:_.-]{1,128}"),
-        ((raw.types < 1) | (raw.types >= TYPES), Reason.TYPE_UNKNOWN, "type is missing or unknown"),
-        *_field_checks(raw),
-        *_time_checks(derived, arrival),
+    ids = _Ids.of(raw.ids)
+    checks = [
+        *_found(ids.bad, Reason.ID_INVALID, "id must match [A-Za-z0-9:_.-]{1,128}"),
+        *_found(_outside(raw.types, TYPES, first=1), Reason.TYPE_UNKNOWN, "type is missing or unknown"),
+        *_missing(raw),
+        *_invalid(raw),
+        *_untimely(derived, arrival),
     ]
     if title_is_new is not None:
-        checks.append(
-            (_where(raw.titles, title_is_new), Reason.TITLE_LIMIT, "title_id is new and no more titles can be taken")
-        )
+        text = "title_id is new and no more titles can be taken"
+        checks += _found(_where(raw.titles, title_is_new), Reason.TITLE_LIMIT, text)
+    events = _kept(raw, derived, ids, arrival, key)
+    if not checks:
+        return Checked(events=events, rejected=())
     reason = np.zeros(len(raw), np.uint8)
     for place, (bad, _, _) in enumerate(checks, start=1):
         reason[bad & (reason == 0)] = place
-    rejected = tuple(
+    return Checked(events=events.take(reason == 0), rejected=_rejections(raw, reason, checks))
+
+
+def _rejections(raw: RawEvents, reason: U8, checks: Sequence[Check]) -> tuple[Rejection, ...]:
+    return tuple(
         Rejection(
             index=int(index),
             event_id=raw.ids[index][:ID_CHARACTERS_MAX],
@@ -114,7 +125,42 @@ def check(raw: RawEvents, arrival: Arrival, key: digest.Key, *, title_is_new: Ca
         )
         for index in np.flatnonzero(reason)
     )
-    return Checked(events=_kept(raw, derived, bad_ids, arrival, key).take(reason == 0), rejected=rejected)
+
+
+def _found(bad: Bools, reason: Reason, text: str) -> list[Check]:
+    """The check, if it found anything: of most batches nothing is left to look at."""
+    return [(bad, reason, text)] if bad.any() else []
+
+
+@dataclass(frozen=True, slots=True)
+class _Ids:
+    """Event ids as a matrix of bytes, and which of them break the pattern; those are empty here."""
+
+    rows: U8
+    lengths: I64
+    bad: Bools
+
+    @classmethod
+    def of(cls, ids: Sequence[str]) -> "_Ids":
+        # One absurd id would widen the matrix for all.
+        short = ids if max(map(len, ids), default=0) <= ID_CHARACTERS_MAX else [_or_empty(id_) for id_ in ids]
+        rows, lengths = digest.matrix(short)
+        bad = _bad_rows(rows, lengths)
+        if bad.any():
+            rows, lengths = rows.copy(), lengths.copy()
+            rows[bad], lengths[bad] = 0, 0
+        return cls(rows, lengths, bad)
+
+
+def _or_empty(text: str) -> str:
+    return text if len(text) <= ID_CHARACTERS_MAX else ""
+
+
+def _bad_rows(rows: U8, lengths: I64) -> Bools:
+    """Which byte strings break the pattern of ids."""
+    # Zero bytes pad the rows; one inside an id leaves fewer other bytes than its length.
+    plain = ID_BYTES[rows].all(axis=1) & ((rows != 0).sum(axis=1) == lengths)
+    return ~(plain & (lengths > 0) & (lengths <= ID_CHARACTERS_MAX))
 
 
 def _derived_ms(times_ms: I64, arrival: Arrival) -> I64:
@@ -125,54 +171,73 @@ def _derived_ms(times_ms: I64, arrival: Arrival) -> I64:
     return np.where(times_ms == 0, received, corrected)
 
 
-def _time_checks(derived: I64, arrival: Arrival) -> list[Check]:
-    late = (derived < arrival.received_ms - arrival.late_ms_max) | (derived < EPOCH_MS)
-    ahead = (derived > arrival.received_ms + AHEAD_MS_MAX) | (derived >= END_MS)
+def _untimely(derived: I64, arrival: Arrival) -> list[Check]:
+    late = derived < max(arrival.received_ms - arrival.late_ms_max, EPOCH_MS)
+    ahead = derived > min(arrival.received_ms + AHEAD_MS_MAX, END_MS - 1)
     return [
-        (late, Reason.TOO_LATE, "time is more than 48 hours ago"),
-        (ahead, Reason.IN_FUTURE, "time is more than 5 minutes ahead"),
+        *_found(late, Reason.TOO_LATE, "time is more than 48 hours ago"),
+        *_found(ahead, Reason.IN_FUTURE, "time is more than 5 minutes ahead"),
     ]
 
 
-def _field_checks(raw: RawEvents) -> list[Check]:
-    kind = np.where((raw.types >= 0) & (raw.types < TYPES), raw.types, 0)
-    no_video, no_campaign, no_offer = (
-        _where(column, lambda name: not name) for column in (raw.videos, raw.campaigns, raw.offers)
-    )
-    checks: list[Check] = [
-        (_where(raw.titles, lambda name: not name), Reason.FIELD_MISSING, "title_id is missing"),
-        (NEEDS_VIDEO[kind] & no_video, Reason.FIELD_MISSING, "video_id is missing for this type"),
-        (NEEDS_CAMPAIGN[kind] & no_campaign, Reason.FIELD_MISSING, "campaign_id is missing for this type"),
-        (NEEDS_OFFER[kind] & no_offer, Reason.FIELD_MISSING, "offer_id is missing for this type"),
-    ]
-    for name, column in (
-        ("title_id", raw.titles),
-        ("video_id", raw.videos),
-        ("creator_id", raw.creators),
-        ("campaign_id", raw.campaigns),
-        ("offer_id", raw.offers),
+def _missing(raw: RawEvents) -> list[Check]:
+    """Fields that every event, or every event of its type, must have."""
+    kind = np.where(_outside(raw.types, TYPES), 0, raw.types)
+    checks = _found(_empty(raw.titles), Reason.FIELD_MISSING, "title_id is missing")
+    for needs, column, name in (
+        (NEEDS_VIDEO, raw.videos, "video_id"),
+        (NEEDS_CAMPAIGN, raw.campaigns, "campaign_id"),
+        (NEEDS_OFFER, raw.offers, "offer_id"),
     ):
-        checks.append((_of_names(column, _bad_names(column.names)), Reason.FIELD_INVALID, f"{name} must match [A-Za-z0-9:_.-]{{1,128}}"))
-    viewer_lengths = np.fromiter(map(len, raw.viewers), np.int64, len(raw))
-    checks += [
-        (_where(raw.regions, _bad_region), Reason.FIELD_INVALID, "viewer_region must be two capital letters"),
-        (viewer_lengths > ID_CHARACTERS_MAX, Reason.FIELD_INVALID, "viewer_id_hash has over 128 characters"),
-        (_where(raw.hashtags, _bad_hashtags), Reason.FIELD_INVALID, "hashtag_names has over 30 names or a bad one"),
-        (
-            _where(raw.user_agents, lambda name: len(name) > USER_AGENT_CHARACTERS_MAX),
-            Reason.FIELD_INVALID,
-            "user_agent has over 512 characters",
-        ),
-        (_outside(raw.devices, DEVICES), Reason.FIELD_INVALID, "device is unknown"),
-        (_outside(raw.sources, max(Source) + 1), Reason.FIELD_INVALID, "source is unknown"),
-        (_outside(raw.agents, max(Agent) + 1), Reason.FIELD_INVALID, "agent_kind is unknown"),
-        (_outside(raw.arms, max(Arm) + 1), Reason.FIELD_INVALID, "campaign_arm is unknown"),
-    ]
+        if "" in column.names:
+            missing = needs[kind] & _empty(column)
+            checks += _found(missing, Reason.FIELD_MISSING, f"{name} is missing for this type")
     return checks
 
 
-def _outside(values: I64, end: int) -> Bools:
-    return (values < 0) | (values >= end)
+def _invalid(raw: RawEvents) -> list[Check]:
+    """Fields with a value they cannot have."""
+    viewer_lengths = np.fromiter(map(len, raw.viewers), np.int64, len(raw))
+    tests: list[tuple[Bools, str]] = [
+        *_bad_ids(raw),
+        (_where(raw.regions, _bad_region), "viewer_region must be two capital letters"),
+        (viewer_lengths > ID_CHARACTERS_MAX, "viewer_id_hash has over 128 characters"),
+        (_where(raw.hashtags, _bad_hashtags), "hashtag_names has over 30 names or a bad one"),
+        (_where(raw.user_agents, _bad_user_agent), "user_agent has over 512 characters"),
+        (_outside(raw.devices, DEVICES), "device is unknown"),
+        (_outside(raw.sources, max(Source) + 1), "source is unknown"),
+        (_outside(raw.agents, max(Agent) + 1), "agent_kind is unknown"),
+        (_outside(raw.arms, max(Arm) + 1), "campaign_arm is unknown"),
+    ]
+    return [each for bad, text in tests for each in _found(bad, Reason.FIELD_INVALID, text)]
+
+
+def _bad_ids(raw: RawEvents) -> Iterator[tuple[Bools, str]]:
+    """The columns of ids, their names looked at all at once."""
+    columns = {
+        "title_id": raw.titles,
+        "video_id": raw.videos,
+        "creator_id": raw.creators,
+        "campaign_id": raw.campaigns,
+        "offer_id": raw.offers,
+    }
+    names = [_or_broken(name) for column in columns.values() for name in column.names]
+    rows, lengths = digest.matrix(names)
+    bad = _bad_rows(rows, lengths) & (lengths > 0)
+    start = 0
+    for name, column in columns.items():
+        of_column = bad[start : start + len(column.names)]
+        start += len(column.names)
+        if of_column.any():
+            yield _of_names(column, of_column), f"{name} must match [A-Za-z0-9:_.-]{{1,128}}"
+
+
+def _or_broken(text: str) -> str:
+    return text if len(text) <= ID_CHARACTERS_MAX else "/"
+
+
+def _outside(values: I64, end: int, first: int = 0) -> Bools:
+    return (values < first) | (values >= end)
 
 
 def _where(column: Coded, test: Callable[[str], bool]) -> Bools:
@@ -184,16 +249,18 @@ def _of_names(column: Coded, passed: Bools) -> Bools:
     return passed[column.codes] if len(passed) else np.zeros(len(column.codes), bool)
 
 
-def _bad_names(names: Sequence[str]) -> Bools:
-    """Which names break the pattern of ids; the empty one does not."""
-    bad = _bad_ids(names)
-    for place in np.flatnonzero(bad).tolist():
-        bad[place] = bool(names[place])
-    return bad
+def _empty(column: Coded) -> Bools:
+    if "" not in column.names:
+        return np.zeros(len(column.codes), bool)
+    return column.codes == column.names.index("")
 
 
 def _bad_region(name: str) -> bool:
     return bool(name) and not REGION_PATTERN.fullmatch(name)
+
+
+def _bad_user_agent(name: str) -> bool:
+    return len(name) > USER_AGENT_CHARACTERS_MAX
 
 
 def _bad_hashtags(names: str) -> bool:
@@ -207,29 +274,17 @@ def _bad_hashtags(names: str) -> bool:
     )
 
 
-def _bad_ids(ids: Sequence[str]) -> Bools:
-    if not len(ids):
-        return np.zeros(0, bool)
-    if max(map(len, ids)) > ID_CHARACTERS_MAX:
-        # One absurd id would widen the matrix for all.
-        return np.fromiter((not ID_PATTERN.fullmatch(id_) for id_ in ids), bool, len(ids))
-    rows, lengths = digest.matrix(ids)
-    # Zero bytes pad the rows; one inside an id leaves fewer other bytes than its length.
-    plain = ID_BYTES[rows].all(axis=1) & ((rows != 0).sum(axis=1) == lengths)
-    return ~(plain & (lengths > 0) & (lengths <= ID_CHARACTERS_MAX))
-
-
-def _kept(raw: RawEvents, derived: I64, bad_ids: Bools, arrival: Arrival, key: digest.Key) -> Events:
+def _kept(raw: RawEvents, derived: I64, ids: _Ids, arrival: Arrival, key: digest.Key) -> Events:
     """The whole batch as checked columns; rows that are not kept hold anything that fits."""
-    ids = raw.ids
-    if bad_ids.any():
-        ids = ["" if bad else id_ for id_, bad in zip(ids, bad_ids.tolist(), strict=True)]
+    plain = raw.ids
+    if ids.bad.any():
+        plain = ["" if bad else id_ for id_, bad in zip(plain, ids.bad.tolist(), strict=True)]
     viewers = raw.viewers
-    if any(len(viewer) > ID_CHARACTERS_MAX for viewer in viewers):
+    if max(map(len, viewers), default=0) > ID_CHARACTERS_MAX:
         viewers = [viewer[:ID_CHARACTERS_MAX] for viewer in viewers]
-    hi, lo = digest.digest128(ids, key)
+    hi, lo = digest.digest128_of(ids.rows, ids.lengths, key)
     return Events(
-        ids=ids,
+        ids=plain,
         id_hi=hi,
         id_lo=lo,
         type=_narrow(raw.types, 0),
@@ -250,12 +305,12 @@ def _kept(raw: RawEvents, derived: I64, bad_ids: Bools, arrival: Arrival, key: d
     )
 
 
-def _narrow(values: I64, default: int) -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
+def _narrow(values: I64, default: int) -> U8:
     small = np.where((values < 0) | (values > 255), 0, values)
     return np.where(small == 0, default, small).astype(np.uint8)
 
 
-def _agents(raw: RawEvents) -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
+def _agents(raw: RawEvents) -> U8:
     """Who caused each event: as said, else as the user agent tells, else a person."""
     told = np.fromiter(map(agent_of, raw.user_agents.names), np.uint8, len(raw.user_agents.names))
     by_name = told[raw.user_agents.codes] if len(told) else np.full(len(raw), Agent.HUMAN, np.uint8)
@@ -270,7 +325,7 @@ def agent_of(user_agent: str) -> Agent:
     return Agent.BOT if BOT_AGENT.search(user_agent) else Agent.HUMAN
 
 
-def _regions(column: Coded) -> "np.ndarray[tuple[int], np.dtype[np.uint16]]":
+def _regions(column: Coded) -> U16:
     codes = np.fromiter(
         (keys.region_code(name) if not _bad_region(name) and name != UNKNOWN_REGION else 0 for name in column.names),
         np.uint16,

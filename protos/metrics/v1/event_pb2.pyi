@@ -340,121 +340,95 @@ Global___Event: _TypeAlias = Event  # noqa: Y015
 
 @_typing.final
 class EventColumns(_message.Message):
-    """Many events, column by column. Every column has one entry for each event, or is empty where no event has a value.
-    Codes are indexes into `strings`; `strings[0]` must be the empty string.
+    """Many events, column by column, for senders of many: read at a fraction of the cost of messages. Every column has one
+    entry for each event, or is empty where no event has a value. Numbers lie side by side as bytes, little endian:
+    `_numbers` one byte each, `_codes` four, `time_values` eight. Codes are indexes into `strings`, whose first must be
+    the empty string.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     IDS_FIELD_NUMBER: _builtins.int
-    TYPES_FIELD_NUMBER: _builtins.int
-    TIMES_MS_FIELD_NUMBER: _builtins.int
     STRINGS_FIELD_NUMBER: _builtins.int
-    VIDEO_IDS_FIELD_NUMBER: _builtins.int
-    TITLE_IDS_FIELD_NUMBER: _builtins.int
-    CREATOR_IDS_FIELD_NUMBER: _builtins.int
-    CAMPAIGN_IDS_FIELD_NUMBER: _builtins.int
-    OFFER_IDS_FIELD_NUMBER: _builtins.int
-    VIEWER_REGIONS_FIELD_NUMBER: _builtins.int
     VIEWER_ID_HASHES_FIELD_NUMBER: _builtins.int
-    DEVICES_FIELD_NUMBER: _builtins.int
-    SOURCES_FIELD_NUMBER: _builtins.int
-    AGENT_KINDS_FIELD_NUMBER: _builtins.int
-    USER_AGENTS_FIELD_NUMBER: _builtins.int
-    CAMPAIGN_ARMS_FIELD_NUMBER: _builtins.int
-    HASHTAG_LISTS_FIELD_NUMBER: _builtins.int
+    TYPE_NUMBERS_FIELD_NUMBER: _builtins.int
+    TIME_VALUES_FIELD_NUMBER: _builtins.int
+    VIDEO_CODES_FIELD_NUMBER: _builtins.int
+    TITLE_CODES_FIELD_NUMBER: _builtins.int
+    CREATOR_CODES_FIELD_NUMBER: _builtins.int
+    CAMPAIGN_CODES_FIELD_NUMBER: _builtins.int
+    OFFER_CODES_FIELD_NUMBER: _builtins.int
+    REGION_CODES_FIELD_NUMBER: _builtins.int
+    DEVICE_NUMBERS_FIELD_NUMBER: _builtins.int
+    SOURCE_NUMBERS_FIELD_NUMBER: _builtins.int
+    AGENT_NUMBERS_FIELD_NUMBER: _builtins.int
+    USER_AGENT_CODES_FIELD_NUMBER: _builtins.int
+    ARM_NUMBERS_FIELD_NUMBER: _builtins.int
+    HASHTAG_CODES_FIELD_NUMBER: _builtins.int
+    type_numbers: _builtins.bytes
+    """EventType values."""
+    time_values: _builtins.bytes
+    """Device times in milliseconds since 1970, signed; 0 means when received."""
+    video_codes: _builtins.bytes
+    """Video ids."""
+    title_codes: _builtins.bytes
+    """Title ids."""
+    creator_codes: _builtins.bytes
+    """Creator ids."""
+    campaign_codes: _builtins.bytes
+    """Campaign ids."""
+    offer_codes: _builtins.bytes
+    """Offer ids."""
+    region_codes: _builtins.bytes
+    """Viewer regions."""
+    device_numbers: _builtins.bytes
+    """DeviceKind values."""
+    source_numbers: _builtins.bytes
+    """EventSource values."""
+    agent_numbers: _builtins.bytes
+    """AgentKind values."""
+    user_agent_codes: _builtins.bytes
+    """User agents."""
+    arm_numbers: _builtins.bytes
+    """CampaignArm values."""
+    hashtag_codes: _builtins.bytes
+    """Hashtag lists: the names joined by commas."""
     @_builtins.property
     def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Event ids."""
 
     @_builtins.property
-    def types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """EventType values."""
-
-    @_builtins.property
-    def times_ms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Device times in milliseconds since 1970; 0 means when received."""
-
-    @_builtins.property
     def strings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The distinct strings the codes below point to."""
-
-    @_builtins.property
-    def video_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Codes of video ids."""
-
-    @_builtins.property
-    def title_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Codes of title ids."""
-
-    @_builtins.property
-    def creator_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Codes of creator ids."""
-
-    @_builtins.property
-    def campaign_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Codes of campaign ids."""
-
-    @_builtins.property
-    def offer_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Codes of offer ids."""
-
-    @_builtins.property
-    def viewer_regions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Codes of viewer regions."""
+        """The distinct strings the codes point to, at most 10,000."""
 
     @_builtins.property
     def viewer_id_hashes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Viewer ids, hashed by the sender."""
 
-    @_builtins.property
-    def devices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """DeviceKind values."""
-
-    @_builtins.property
-    def sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """EventSource values."""
-
-    @_builtins.property
-    def agent_kinds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """AgentKind values."""
-
-    @_builtins.property
-    def user_agents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Codes of user agents."""
-
-    @_builtins.property
-    def campaign_arms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """CampaignArm values."""
-
-    @_builtins.property
-    def hashtag_lists(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Codes of hashtag lists: the names joined by commas."""
-
     def __init__(
         self,
         *,
         ids: _abc.Iterable[_builtins.str] | None = ...,
-        types: _abc.Iterable[_builtins.int] | None = ...,
-        times_ms: _abc.Iterable[_builtins.int] | None = ...,
         strings: _abc.Iterable[_builtins.str] | None = ...,
-        video_ids: _abc.Iterable[_builtins.int] | None = ...,
-        title_ids: _abc.Iterable[_builtins.int] | None = ...,
-        creator_ids: _abc.Iterable[_builtins.int] | None = ...,
-        campaign_ids: _abc.Iterable[_builtins.int] | None = ...,
-        offer_ids: _abc.Iterable[_builtins.int] | None = ...,
-        viewer_regions: _abc.Iterable[_builtins.int] | None = ...,
         viewer_id_hashes: _abc.Iterable[_builtins.str] | None = ...,
-        devices: _abc.Iterable[_builtins.int] | None = ...,
-        sources: _abc.Iterable[_builtins.int] | None = ...,
-        agent_kinds: _abc.Iterable[_builtins.int] | None = ...,
-        user_agents: _abc.Iterable[_builtins.int] | None = ...,
-        campaign_arms: _abc.Iterable[_builtins.int] | None = ...,
-        hashtag_lists: _abc.Iterable[_builtins.int] | None = ...,
+        type_numbers: _builtins.bytes = ...,
+        time_values: _builtins.bytes = ...,
+        video_codes: _builtins.bytes = ...,
+        title_codes: _builtins.bytes = ...,
+        creator_codes: _builtins.bytes = ...,
+        campaign_codes: _builtins.bytes = ...,
+        offer_codes: _builtins.bytes = ...,
+        region_codes: _builtins.bytes = ...,
+        device_numbers: _builtins.bytes = ...,
+        source_numbers: _builtins.bytes = ...,
+        agent_numbers: _builtins.bytes = ...,
+        user_agent_codes: _builtins.bytes = ...,
+        arm_numbers: _builtins.bytes = ...,
+        hashtag_codes: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_kinds", b"agent_kinds", "campaign_arms", b"campaign_arms", "campaign_ids", b"campaign_ids", "creator_ids", b"creator_ids", "devices", b"devices", "hashtag_lists", b"hashtag_lists", "ids", b"ids", "offer_ids", b"offer_ids", "sources", b"sources", "strings", b"strings", "times_ms", b"times_ms", "title_ids", b"title_ids", "types", b"types", "user_agents", b"user_agents", "video_ids", b"video_ids", "viewer_id_hashes", b"viewer_id_hashes", "viewer_regions", b"viewer_regions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_numbers", b"agent_numbers", "arm_numbers", b"arm_numbers", "campaign_codes", b"campaign_codes", "creator_codes", b"creator_codes", "device_numbers", b"device_numbers", "hashtag_codes", b"hashtag_codes", "ids", b"ids", "offer_codes", b"offer_codes", "region_codes", b"region_codes", "source_numbers", b"source_numbers", "strings", b"strings", "time_values", b"time_values", "title_codes", b"title_codes", "type_numbers", b"type_numbers", "user_agent_codes", b"user_agent_codes", "video_codes", b"video_codes", "viewer_id_hashes", b"viewer_id_hashes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -8,12 +8,13 @@ import numpy as np
 from chassis.errors import InvalidArgument, Violation
 from protos.metrics.v1 import metrics_pb2 as pb
 from services.metrics.columns import Coded, RawEvents
-from services.metrics.domain import I64, U32, Receipt, Rejection, VideoCounts
+from services.metrics.domain import I64, Receipt, Rejection, VideoCounts
 from services.metrics.wire import times
 
 EVENTS_MAX = 1_000
 # Far outside of what is accepted, and small enough to count in milliseconds.
 SECONDS_FAR = 10**11
+MS_FAR = SECONDS_FAR * 1000
 STRINGS_MAX = 10 * EVENTS_MAX
 
 _FIELDS = attrgetter(
@@ -87,26 +88,26 @@ def _times_ms(events: Sequence[pb.Event]) -> I64:
 def of_columns(columns: pb.EventColumns) -> RawEvents:
     """Columns as they are; a column of another length, or a code without a string, refuses the request."""
     count = len(columns.ids)
-    strings = list(columns.strings) or [""]
-    if strings[0] or len(strings) > STRINGS_MAX or len(set(strings)) != len(strings):
+    strings = tuple(columns.strings) or ("",)
+    if strings[0] or not len(set(strings)) == len(strings) <= STRINGS_MAX:
         raise _bad("strings", "must be distinct, begin with the empty string and be at most 10,000")
     return RawEvents(
         ids=list(columns.ids),
-        types=_numbers("types", columns.types, count),
-        times_ms=np.clip(_numbers("times_ms", columns.times_ms, count), -SECONDS_FAR * 1000, SECONDS_FAR * 1000),
-        videos=_coded("video_ids", columns.video_ids, strings, count),
-        titles=_coded("title_ids", columns.title_ids, strings, count),
-        creators=_coded("creator_ids", columns.creator_ids, strings, count),
-        campaigns=_coded("campaign_ids", columns.campaign_ids, strings, count),
-        offers=_coded("offer_ids", columns.offer_ids, strings, count),
-        regions=_coded("viewer_regions", columns.viewer_regions, strings, count),
+        types=_numbers("type_numbers", columns.type_numbers, "u1", count),
+        times_ms=np.clip(_numbers("time_values", columns.time_values, "<i8", count), -MS_FAR, MS_FAR),
+        videos=_coded("video_codes", columns.video_codes, strings, count),
+        titles=_coded("title_codes", columns.title_codes, strings, count),
+        creators=_coded("creator_codes", columns.creator_codes, strings, count),
+        campaigns=_coded("campaign_codes", columns.campaign_codes, strings, count),
+        offers=_coded("offer_codes", columns.offer_codes, strings, count),
+        regions=_coded("region_codes", columns.region_codes, strings, count),
         viewers=_strings("viewer_id_hashes", columns.viewer_id_hashes, count),
-        devices=_numbers("devices", columns.devices, count),
-        sources=_numbers("sources", columns.sources, count),
-        agents=_numbers("agent_kinds", columns.agent_kinds, count),
-        user_agents=_coded("user_agents", columns.user_agents, strings, count),
-        arms=_numbers("campaign_arms", columns.campaign_arms, count),
-        hashtags=_coded("hashtag_lists", columns.hashtag_lists, strings, count),
+        devices=_numbers("device_numbers", columns.device_numbers, "u1", count),
+        sources=_numbers("source_numbers", columns.source_numbers, "u1", count),
+        agents=_numbers("agent_numbers", columns.agent_numbers, "u1", count),
+        user_agents=_coded("user_agent_codes", columns.user_agent_codes, strings, count),
+        arms=_numbers("arm_numbers", columns.arm_numbers, "u1", count),
+        hashtags=_coded("hashtag_codes", columns.hashtag_codes, strings, count),
     )
 
 
@@ -114,12 +115,13 @@ def _bad(field: str, text: str) -> InvalidArgument:
     return InvalidArgument(violations=[Violation(f"columns.{field}", text)])
 
 
-def _numbers(field: str, values: Sequence[int], count: int) -> I64:
+def _numbers(field: str, values: bytes, kind: str, count: int) -> I64:
+    """A column of numbers laid side by side; empty where no event has one."""
     if not values:
         return np.zeros(count, np.int64)
-    if len(values) != count:
+    if len(values) != count * np.dtype(kind).itemsize:
         raise _bad(field, "must have one entry for each id, or none")
-    return np.fromiter(values, np.int64, count)
+    return np.frombuffer(values, kind).astype(np.int64)
 
 
 def _strings(field: str, values: Sequence[str], count: int) -> list[str]:
@@ -130,12 +132,18 @@ def _strings(field: str, values: Sequence[str], count: int) -> list[str]:
     return list(values)
 
 
-def _coded(field: str, values: Sequence[int], strings: list[str], count: int) -> Coded:
-    codes: U32 = _numbers(field, values, count).astype(np.uint32)
-    if len(codes) and int(codes.max()) >= len(strings):
+def _coded(field: str, values: bytes, strings: tuple[str, ...], count: int) -> Coded:
+    """A column of codes over the strings it uses."""
+    codes = _numbers(field, values, "<u4", count)
+    if not count:
+        return Coded(names=(), codes=codes.astype(np.uint32))
+    if int(codes.max()) >= len(strings):
         raise _bad(field, "points past the end of strings")
-    used, places = np.unique(codes, return_inverse=True)
-    return Coded(names=tuple(strings[code] for code in used), codes=places.astype(np.uint32))
+    used = np.zeros(len(strings), bool)
+    used[codes] = True
+    places = np.cumsum(used, dtype=np.uint32) - 1
+    names = tuple([strings[place] for place in np.flatnonzero(used).tolist()])
+    return Coded(names=names, codes=places[codes].astype(np.uint32))
 
 
 def receipt(found: Receipt) -> pb.RecordEventsResponse:
