@@ -21,6 +21,7 @@ Ints = npt.NDArray[np.int64]
 
 LEAVES_MAX = 32  # a tree's leaves are the bits of one word
 ROWS_PER_STEP = 256  # so many rows' words stay in the cache
+EXPLAINED_PER_STEP = 32
 _DE_BRUIJN = np.uint32(0x077CB531)
 _BIT_OF = np.zeros(32, dtype=np.int64)
 _BIT_OF[[((int(_DE_BRUIJN) << i) & 0xFFFFFFFF) >> 27 for i in range(32)]] = np.arange(32)
@@ -85,10 +86,11 @@ class Forest:
 
     def parts(self, features: Floats) -> Floats:
         """Shapley values, a row a feature; with `expected` they sum to the logits."""
-        bins = self.bins(features)
+        bins = self.bins(features).astype(np.int16)
         result = np.zeros(features.shape, dtype=np.float32)
-        for column in range(bins.shape[1]):
-            result[:, column] = self._prepared().shapley(bins[:, column], len(self.names))
+        for at in range(0, bins.shape[1], EXPLAINED_PER_STEP):
+            step = slice(at, at + EXPLAINED_PER_STEP)
+            result[:, step] = self._prepared().shapley(bins[:, step])
         return result
 
     def _prepared(self) -> "_Tables":
@@ -98,35 +100,56 @@ class Forest:
 
 
 @dataclass(frozen=True, slots=True)
+class _Group:
+    """Leaves whose paths have the same number of features, with their values for each set of satisfied ones."""
+
+    feature: npt.NDArray[np.int64]  # (leaves, size)
+    low: npt.NDArray[np.int16]  # (leaves, size, 1)
+    high: npt.NDArray[np.int16]
+    table: Floats  # (leaves * 2 ** size, size)
+    base: npt.NDArray[np.int32]  # (leaves, 1): where a leaf's part of the table begins
+    order: Ints  # path places sorted by feature, and where each feature's begin
+    begin: Ints
+    owner: Ints
+
+
+@dataclass(frozen=True, slots=True)
 class _Tables:
-    """Leaves grouped by how many features their paths have, with a table of values per group."""
+    """What explaining needs, made from the paths once."""
 
     expected: float
-    groups: tuple[tuple[Ints, npt.NDArray[np.int16], npt.NDArray[np.int16], npt.NDArray[np.float64]], ...]
+    groups: tuple[_Group, ...]
 
     @classmethod
     def of(cls, paths: Paths) -> "_Tables":
         count = (paths.feature >= 0).sum(axis=1)
-        groups = []
-        for size in np.unique(count[count > 0]).tolist():
-            at = np.flatnonzero(count == size)
-            share, value = paths.share[at, :size].astype(np.float64), paths.value[at].astype(np.float64)
-            groups.append((
-                paths.feature[at, :size].astype(np.int64), paths.low[at, :size], paths.high[at, :size],
-                _leaf_tables(share, value),
-            ))
+        groups = [_group(paths, np.flatnonzero(count == size), size) for size in np.unique(count[count > 0]).tolist()]
         share = np.where(paths.feature >= 0, paths.share, 1.0).astype(np.float64)
         return cls(float((share.prod(axis=1) * paths.value).sum()), tuple(groups))
 
-    def shapley(self, bins: Ints, features: int) -> npt.NDArray[np.float64]:
-        total = np.zeros(features)
-        for feature, low, high, table in self.groups:
-            here = bins[feature]
-            satisfied = (here > low) & (here <= high)
-            code = satisfied @ (1 << np.arange(feature.shape[1]))
-            values = table[np.arange(len(feature)), code]
-            total += np.bincount(feature.ravel(), weights=values.ravel(), minlength=features)
+    def shapley(self, bins: npt.NDArray[np.int16]) -> npt.NDArray[np.float64]:
+        total = np.zeros(bins.shape)
+        for group in self.groups:
+            here = bins[group.feature]
+            met = (here > group.low) & (here <= group.high)
+            code = np.zeros((len(met), met.shape[2]), dtype=np.int32)
+            for place in range(met.shape[1]):
+                code += met[:, place].astype(np.int32) << place
+            values = group.table[code + group.base].transpose(0, 2, 1).reshape(-1, bins.shape[1])
+            total[group.owner] += np.add.reduceat(values[group.order], group.begin, axis=0)
         return total
+
+
+def _group(paths: Paths, at: Ints, size: int) -> _Group:
+    table = _leaf_tables(paths.share[at, :size].astype(np.float64), paths.value[at].astype(np.float64))
+    flat = paths.feature[at, :size].astype(np.int64).ravel()
+    order = np.argsort(flat, kind="stable")
+    owner, begin = np.unique(flat[order], return_index=True)
+    return _Group(
+        feature=paths.feature[at, :size].astype(np.int64), low=paths.low[at, :size, None], high=paths.high[at, :size, None],
+        table=table.reshape(-1, size).astype(np.float32),
+        base=(np.arange(len(at), dtype=np.int32) << size)[:, None], order=order, begin=begin, owner=owner,
+    )
 
 
 def _leaf_tables(share: npt.NDArray[np.float64], value: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

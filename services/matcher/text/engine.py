@@ -16,15 +16,18 @@ from services.matcher.text.matches import TextMatch
 from services.matcher.text.posts import Post
 from services.matcher.text.rivals import beside_longer
 
-PROBABILITY_MIN = 0.01  # less is no match worth telling
+PROBABILITY_MIN = 0.03  # less is no match worth telling
 POSTS_PER_STEP = 1000  # columns of so many posts stay in the processor's caches
 
 
 class TextEngine:
     """Matches posts against one index.  Replacing the index is one assignment: no call waits for it."""
 
-    def __init__(self, index: TextIndex, weights: Weights | None = None) -> None:
+    def __init__(
+        self, index: TextIndex, weights: Weights | None = None, *, probability_min: float = PROBABILITY_MIN
+    ) -> None:
         self.index = index
+        self.probability_min = probability_min  # explaining costs far more than judging
         self.weights = weights or load_weights()
 
     @property
@@ -47,7 +50,7 @@ class TextEngine:
             found: list[dict[str, float]] = [{} for _ in step]
             candidates = extract(step, index, self.weights)
             if len(candidates.choices):
-                judged = judge(candidates, self.weights)
+                judged = judge(candidates, self.weights, self.probability_min)
                 probability = 1 / (1 + np.exp(-judged.logit[judged.told].astype(np.float64)))
                 candidates, choices = judged.candidates, judged.candidates.choices
                 post, title = candidates.span_post[choices.span[judged.told]], choices.title[judged.told]
@@ -61,14 +64,13 @@ class TextEngine:
         candidates = extract(posts, index, self.weights)
         if not len(candidates.choices):
             return matches
-        judged = judge(candidates, self.weights)
-        parts = self.weights.final.parts(judged.features)
-        for post, match in explain(judged, parts, index, self.weights, FACTOR_OF):
+        judged = judge(candidates, self.weights, self.probability_min)
+        for post, match in explain(judged, index, self.weights, FACTOR_OF):
             matches[post].append(match)
         return matches
 
 
-def judge(candidates: Candidates, weights: Weights) -> Judged:
+def judge(candidates: Candidates, weights: Weights, probability_min: float = PROBABILITY_MIN) -> Judged:
     """Probabilities of the candidates worth it, and which to tell: the best title of each span."""
     first = weights.first.logits(candidates.matrix(weights.first.names))
     compete(candidates, first)
@@ -77,16 +79,16 @@ def judge(candidates: Candidates, weights: Weights) -> Judged:
     raw = weights.final.logits(features)
     alone = weights.calibration(raw)
     logit = beside_longer(candidates.spans, candidates.span_post, candidates.choices.span, alone)
-    told = _told(candidates, logit)
-    return Judged(candidates=candidates, features=features[:, told], alone=alone, logit=logit, told=told)
+    told = _told(candidates, logit, probability_min)
+    return Judged(candidates=candidates, features=features, alone=alone, logit=logit, told=told)
 
 
-def _told(candidates: Candidates, logit: Floats) -> Ints:
+def _told(candidates: Candidates, logit: Floats, probability_min: float) -> Ints:
     """The best title of each span, each title of a post once; likeliest first within a post."""
     choices = candidates.choices
     order = np.lexsort((-logit, choices.span))
     best = order[_heads(choices.span[order])]
-    told = best[logit[best] >= np.log(PROBABILITY_MIN / (1 - PROBABILITY_MIN))]
+    told = best[logit[best] >= np.log(probability_min / (1 - probability_min))]
     owner = candidates.span_post[choices.span[told]] << 32 | choices.title[told]
     order = np.lexsort((-logit[told], owner))
     told = told[order[_heads(owner[order])]]

@@ -1,10 +1,10 @@
 """From judged candidates to matches: evidence that sums to the logit, runner-ups, spans in the post."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from services.matcher.scoring.additive import Floats
 from services.matcher.scoring.weights import Weights
@@ -16,16 +16,21 @@ from services.matcher.text.posts import Field
 from services.matcher.text.titles import NameKind
 
 RUNNER_UPS_MAX = 5
+SEPARATORS_MAX = 3
+SEPARATES_MIN = 0.05  # logits; less is no difference worth naming
 _TITLE_KINDS = frozenset((NameKind.TITLE, NameKind.ORIGINAL, NameKind.HEADLESS))
 _SIGNAL_OF_FIELD = {
     Field.HASHTAGS: SignalType.HASHTAG, Field.MENTIONS: SignalType.MENTION, Field.SPEECH: SignalType.SPEECH,
     Field.OCR: SignalType.OCR,
 }
+_OF_THE_SPAN = frozenset(("form", "tag", "place", "context"))
+
+Shares = dict[str, float]  # factor -> its part of the logit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """All candidates' logits, and the features of those that are told."""
+    """The candidates a forest has judged, and which of them are told."""
 
     candidates: Candidates
     features: Floats
@@ -34,36 +39,62 @@ class Judged:
     told: Ints
 
 
+@dataclass(frozen=True, slots=True)
+class _Explained:
+    """What explaining one batch needs at hand."""
+
+    judged: Judged
+    index: TextIndex
+    weights: Weights
+    shares: Mapping[int, Shares]  # of the told and of their best runner-ups, by choice
+    mates: Mapping[int, list[int]]  # a told choice -> other titles of its span, likeliest first
+
+
 def explain(
-    judged: Judged, parts: Floats, index: TextIndex, weights: Weights, factor_of: Mapping[str, str]
+    judged: Judged, index: TextIndex, weights: Weights, factor_of: Mapping[str, str]
 ) -> Iterator[tuple[int, TextMatch]]:
     """Each told candidate as a match, with the post it belongs to."""
-    candidates = judged.candidates
+    mates = _mates(judged)
+    wanted = sorted({*judged.told.tolist(), *(m[0] for m in mates.values() if m)})
+    shares = _shares(judged, np.array(wanted, dtype=np.int64), weights, factor_of)
+    explained = _Explained(judged, index, weights, dict(zip(wanted, shares, strict=True)), mates)
+    choices = judged.candidates.choices
+    for choice in judged.told.tolist():
+        yield int(judged.candidates.span_post[choices.span[choice]]), _match(explained, choice)
+
+
+def _mates(judged: Judged) -> dict[int, list[int]]:
+    choices = judged.candidates.choices
+    low = np.searchsorted(choices.span, choices.span[judged.told])
+    high = np.searchsorted(choices.span, choices.span[judged.told], side="right")
+    return {
+        choice: sorted((o for o in range(a, b) if o != choice), key=lambda o: -float(judged.logit[o]))[:RUNNER_UPS_MAX]
+        for choice, a, b in zip(judged.told.tolist(), low.tolist(), high.tolist(), strict=True)
+    }
+
+
+def _shares(judged: Judged, wanted: Ints, weights: Weights, factor_of: Mapping[str, str]) -> list[Shares]:
+    """Parts of the logits by factor, the largest groups of features a reviewer can read."""
+    parts = weights.final.parts(judged.features[:, wanted])
     factors = sorted(set(factor_of.values()))
-    row_of = {f: i for i, f in enumerate(factors)}
-    sums = np.zeros((len(factors), len(judged.told)))
+    sums: npt.NDArray[np.float64] = np.zeros((len(factors), len(wanted)))
     for row, name in enumerate(weights.final.names):
-        sums[row_of[factor_of[name]]] += parts[row]
-    for column, choice in enumerate(judged.told.tolist()):
-        shares = dict(zip(factors, sums[:, column].tolist(), strict=True))
-        post = int(candidates.span_post[candidates.choices.span[choice]])
-        yield post, _match(candidates, judged, choice, shares, index, weights)
+        sums[factors.index(factor_of[name])] += parts[row]
+    return [dict(zip(factors, column, strict=True)) for column in sums.T.tolist()]
 
 
-def _match(
-    candidates: Candidates, judged: Judged, choice: int, shares: dict[str, float], index: TextIndex, weights: Weights
-) -> TextMatch:
+def _match(explained: _Explained, choice: int) -> TextMatch:
+    judged = explained.judged
     logit = float(judged.logit[choice])
     probability = _probability(logit)
-    runner_ups = _runner_ups(candidates, judged, choice, index)
-    margin = probability - runner_ups[0].probability if runner_ups else probability
+    runner_ups = tuple(_runner_up(explained, choice, mate) for mate in explained.mates[choice])
     return TextMatch(
-        title_id=index.title_id(int(candidates.choices.title[choice])),
+        title_id=explained.index.title_id(int(judged.candidates.choices.title[choice])),
         probability=probability,
         logit=logit,
-        evidence=_evidence(candidates, choice, shares, index, weights.final.expected, (float(judged.alone[choice]), logit)),
+        evidence=_evidence(explained, choice),
         runner_ups=runner_ups,
-        margin=margin,
+        margin=probability - runner_ups[0].probability if runner_ups else probability,
     )
 
 
@@ -71,40 +102,59 @@ def _probability(logit: float) -> float:
     return float(1 / (1 + np.exp(-logit)))
 
 
-def _evidence(
-    candidates: Candidates, choice: int, shares: dict[str, float], index: TextIndex, bias: float, logits: tuple[float, float]
-) -> tuple[Evidence, ...]:
-    span = int(candidates.choices.span[choice])
+def _runner_up(explained: _Explained, choice: int, mate: int) -> RunnerUp:
+    judged = explained.judged
+    separated: tuple[str, ...] = ()
+    if mate in explained.shares:
+        ours, theirs = explained.shares[choice], explained.shares[mate]
+        ahead = sorted(ours, key=lambda factor: theirs[factor] - ours[factor])[:SEPARATORS_MAX]
+        separated = tuple(f for f in ahead if ours[f] - theirs[f] > SEPARATES_MIN)
+    return RunnerUp(
+        title_id=explained.index.title_id(int(judged.candidates.choices.title[mate])),
+        probability=_probability(float(judged.logit[mate])),
+        separated_by=separated,
+    )
+
+
+def _evidence(explained: _Explained, choice: int) -> tuple[Evidence, ...]:
+    """The name first, then the other factors, then what makes the sum whole."""
+    judged = explained.judged
+    shares = dict(explained.shares[choice])
+    name = _named_span(explained, choice, shares.pop("name"))
+    result = [name, Evidence(signal_type=SignalType.CAST, factor="people", contribution=shares.pop("people"))]
+    result += [
+        Evidence(
+            signal_type=name.signal_type if factor in _OF_THE_SPAN else SignalType.PRIOR, factor=factor,
+            contribution=share, field=name.field, segment=name.segment,
+        )
+        for factor, share in shares.items()
+    ]
+    alone, logit = float(judged.alone[choice]), float(judged.logit[choice])
+    bias = explained.weights.final.expected
+    calibration = alone - bias - sum(e.contribution for e in result)
+    closing = {"bias": bias, "calibration": calibration, "longest_match": logit - alone}
+    result += [Evidence(signal_type=SignalType.PRIOR, factor=f, contribution=c) for f, c in closing.items()]
+    return tuple(e for e in result if e.contribution or e is name)
+
+
+def _named_span(explained: _Explained, choice: int, share: float) -> Evidence:
+    """The post's own words that were read as a name of the title."""
+    candidates = explained.judged.candidates
     words, spans = candidates.words, candidates.spans
+    span = int(candidates.choices.span[choice])
     text = int(words.text[spans.first[span]])
     offset = int(words.text_place[text])
     start = int(words.char_place[spans.start[span]]) - offset
     end = int(words.char_place[spans.end[span] - 1]) + 1 - offset
-    field, segment = Field(int(candidates.texts.field[text])), int(candidates.texts.segment[text])
-    alias = index.alias_text(int(spans.alias[span]))
+    field = Field(int(candidates.texts.field[text]))
     value = candidates.texts.content[text][start:end]
     if field in {Field.HASHTAGS, Field.MENTIONS}:
-        start, end = start - 1, end - 1  # the sign was ours
-    signal = _signal(candidates, choice, span, field)
-    result = [
-        Evidence(
-            signal_type=signal, factor="name", contribution=shares.pop("name"), value=value, field=field,
-            segment=segment, start=start, end=end, reference_id=alias,
-        ),
-    ]
-    people = shares.pop("people")
-    result.append(Evidence(signal_type=SignalType.CAST, factor="people", contribution=people))
-    result += [
-        Evidence(signal_type=signal if factor in {"form", "tag", "place", "context"} else SignalType.PRIOR,
-                 factor=factor, contribution=share, field=field, segment=segment)
-        for factor, share in shares.items()
-    ]
-    result.append(Evidence(signal_type=SignalType.PRIOR, factor="bias", contribution=bias))
-    alone, logit = logits
-    rest = alone - sum(e.contribution for e in result)
-    result.append(Evidence(signal_type=SignalType.PRIOR, factor="calibration", contribution=rest))
-    result.append(Evidence(signal_type=SignalType.PRIOR, factor="longest_match", contribution=logit - alone))
-    return tuple(e for e in result if e.contribution or e.factor == "name")
+        start, end = start - 1, end - 1  # the sign before it was ours
+    return Evidence(
+        signal_type=_signal(candidates, choice, span, field), factor="name", contribution=share, value=value,
+        field=field, segment=int(candidates.texts.segment[text]), start=start, end=end,
+        reference_id=explained.index.alias_text(int(spans.alias[span])),
+    )
 
 
 def _signal(candidates: Candidates, choice: int, span: int, field: Field) -> SignalType:
@@ -116,19 +166,3 @@ def _signal(candidates: Candidates, choice: int, span: int, field: Field) -> Sig
     if candidates.words.in_mention[first]:
         return SignalType.MENTION
     return SignalType.TITLE if candidates.choices.kind[choice] in _TITLE_KINDS else SignalType.ALIAS
-
-
-def _runner_ups(candidates: Candidates, judged: Judged, choice: int, index: TextIndex) -> tuple[RunnerUp, ...]:
-    """Other titles of the same words, and of words that overlap them."""
-    choices, spans = candidates.choices, candidates.spans
-    span = int(choices.span[choice])
-    post = candidates.span_post[span]
-    low, high = np.searchsorted(choices.span, (span, span + 1))
-    best: dict[int, float] = defaultdict(float)
-    for other in range(int(low), int(high)):
-        title = int(choices.title[other])
-        if title != choices.title[choice]:
-            best[title] = max(best[title], _probability(float(judged.logit[other])))
-    del post, spans
-    ranked = sorted(best.items(), key=lambda item: -item[1])[:RUNNER_UPS_MAX]
-    return tuple(RunnerUp(title_id=index.title_id(t), probability=p) for t, p in ranked)
