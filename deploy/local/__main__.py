@@ -118,9 +118,9 @@ async def _settle(house: Plan, *, seeded: bool) -> None:
     """Waits for all, seeds, and tells where everything is."""
     with console.progress() as shown:
         await console.until_serving(house, shown)
-        if seeded:
-            await seed.seed(house, shown)
-    console.show_house(house, _tokens(house), samples.curls(house.base_url, _tokens(house)))
+        examples = await seed.seed(house, shown) if seeded else samples.SHOWN
+    tokens = _tokens(house)
+    console.show_house(house, tokens, samples.curls(house.base_url, tokens, examples))
 
 
 def _tokens(house: Plan) -> Mapping[str, str]:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,21 @@ STUDIO_ID = "studio:open-catalog"
 CREATOR_ID = "creator_003"
 # Interstellar: five sample videos are about it.
 TITLE_ID = "movie:tt0816692"
-SHOWN_VIDEOS = ("sample_0001", "sample_0002", "sample_0003")
 ACCOUNT_TYPES: Mapping[str, int] = {
     "personal": matcher_pb2.ACCOUNT_TYPE_PERSONAL,
     "business": matcher_pb2.ACCOUNT_TYPE_BUSINESS,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the printed examples ask for."""
+
+    title_id: str
+    video_ids: tuple[str, ...]
+
+
+SHOWN = Shown(TITLE_ID, ("sample_0001", "sample_0002", "sample_0003"))
 
 
 def catalog_files() -> list[Path]:
@@ -88,12 +99,17 @@ def _video(line: Mapping[str, Any], known: Mapping[str, matcher_pb2.Creator]) ->
     )
 
 
-def curls(base_url: str, tokens: Mapping[str, str]) -> Sequence[str]:
+def about() -> dict[str, frozenset[str]]:
+    """The titles each sample video is about, as its author says."""
+    return {line["video"]["id"]: frozenset(line["about"]) for line in _lines(VIDEOS / "videos.jsonl")}
+
+
+def curls(base_url: str, tokens: Mapping[str, str], shown: Shown = SHOWN) -> Sequence[str]:
     """Three lines that work when pasted: a search, a hub, the anchors of a page of videos."""
     bearer = f'curl -s -H "Authorization: Bearer {tokens["app"]}"'
-    body = json.dumps({"video_ids": SHOWN_VIDEOS, "viewer_region": "US"})
+    body = json.dumps({"video_ids": shown.video_ids, "viewer_region": "US"})
     return (
         f"{bearer} '{base_url}/v1/titles:search?q=interstellar'",
-        f"{bearer} '{base_url}/v1/hubs/{TITLE_ID}?region=US&language=en'",
+        f"{bearer} '{base_url}/v1/hubs/{shown.title_id}?region=US&language=en'",
         f"{bearer} -H 'Content-Type: application/json' -d '{body}' {base_url}/v1/anchors:batchGet",
     )

@@ -5,6 +5,7 @@ The same seed gives the same viewers; what they do ends at the present hour, so 
 
 import math
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from rich.progress import Progress, TaskID
 
 from chassis.client import Client
-from deploy.local.samples import TITLE_ID
 from protos.matcher.v1 import matcher_pb2
 from protos.metrics.v1 import event_pb2, metrics_pb2
 
@@ -22,8 +22,8 @@ DAYS = 14
 HOURS = DAYS * 24
 EVENTS_PER_CALL = 1_000
 VIEWERS = 20_000
-# Views of an average video in an average hour; the whole is about 60,000 events.
-VIEWS_PER_HOUR = 0.45
+# Views of an average video in an average hour: some 50,000 events where 50 videos are approved.
+VIEWS_PER_HOUR = 1.5
 TAKES_OFF_DAYS_AGO = 3
 TAKES_OFF_BY = 12.0
 IMPORT_S = 120.0
@@ -51,8 +51,11 @@ async def replay(matcher: Client, metrics: Client, shown: Progress) -> None:
     """Sends the traffic of everything that was matched."""
     watched = [each async for each in _approved(matcher)]
     until = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    # The title that takes off: the one with the most videos.
+    counts = Counter(each.title_id for each in watched)
+    star = counts.most_common(1)[0][0] if counts else ""
     task = shown.add_task("replaying two weeks of traffic", total=HOURS)
-    await metrics.call("ImportEvents", _pieces(watched, until, shown, task), timeout_s=IMPORT_S)
+    await metrics.call("ImportEvents", _pieces(watched, star, until, shown, task), timeout_s=IMPORT_S)
 
 
 async def _approved(matcher: Client) -> AsyncIterator[Watched]:
@@ -75,13 +78,13 @@ async def _approved(matcher: Client) -> AsyncIterator[Watched]:
 
 
 async def _pieces(
-    watched: list[Watched], until: datetime, shown: Progress, task: TaskID
+    watched: list[Watched], star: str, until: datetime, shown: Progress, task: TaskID
 ) -> AsyncIterator[metrics_pb2.ImportEventsRequest]:
     chance = random.Random(SEED)  # noqa: S311 - made-up traffic, the same each time
     piece: list[event_pb2.Event] = []
     for hour in range(HOURS):
         begins = until - timedelta(hours=HOURS - hour)
-        for event in events_of_hour(watched, begins, until, chance):
+        for event in events_of_hour(watched, star, begins, until, chance):
             piece.append(event)
             if len(piece) == EVENTS_PER_CALL:
                 yield metrics_pb2.ImportEventsRequest(events=piece)
@@ -92,13 +95,13 @@ async def _pieces(
 
 
 def events_of_hour(
-    watched: list[Watched], begins: datetime, until: datetime, chance: random.Random
+    watched: list[Watched], star: str, begins: datetime, until: datetime, chance: random.Random
 ) -> Iterator[event_pb2.Event]:
     """What all viewers do in one hour."""
     daily = 1 + 0.8 * math.cos(2 * math.pi * (begins.hour - PEAK_HOUR) / 24)
     for each in watched:
         views = VIEWS_PER_HOUR * each.weight * daily
-        if each.title_id == TITLE_ID and until - begins <= timedelta(days=TAKES_OFF_DAYS_AGO):
+        if each.title_id == star and until - begins <= timedelta(days=TAKES_OFF_DAYS_AGO):
             views *= TAKES_OFF_BY
         for number in range(_poisson(views, chance)):
             at = begins + timedelta(seconds=chance.random() * 3600)

@@ -45,8 +45,8 @@ def test_up_says_where_everything_is_and_its_lines_work_when_pasted(house):
     answers = [subprocess.run(line, shell=True, capture_output=True, timeout=20, check=True).stdout for line in lines]
     search, hub, found = (json.loads(answer) for answer in answers)
     assert "Interstellar" in json.dumps(search)
-    assert "Interstellar" in json.dumps(hub)
-    assert found["anchors"]
+    assert hub["title"]["id"] in lines[1]
+    assert {anchor["title_id"] for anchor in found["anchors"]} == {hub["title"]["id"]}
 
 
 def test_every_process_tells_its_health_and_its_metrics(house):

@@ -157,7 +157,7 @@ def _decision(token: int) -> dict:
         ("GET", "/v1/nowhere", None, 404, "status"),
     ],
 )
-def test_rubbish_is_refused_with_the_field_named(admin, method, path, body, status, named):  # noqa: PLR0917 - a table
+def test_rubbish_is_refused_with_the_field_named(admin, method, path, body, status, named):
     answer = admin.request(method, path, json=body)
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"].startswith("application/problem+json")

@@ -19,7 +19,7 @@ def test_every_sample_video_is_valid_and_names_a_known_creator():
     assert len({video.id for video in videos}) == len(videos) == 300
     assert len(samples.creators()) == 30
     assert {video.creator.id for video in videos} <= set(samples.creators())
-    assert set(samples.SHOWN_VIDEOS) <= {video.id for video in videos}
+    assert set(samples.SHOWN.video_ids) <= {video.id for video in videos}
 
 
 def test_followers_reach_from_hardly_any_to_millions():
@@ -35,7 +35,7 @@ def a_watched(**given):
 
 def events(watched, hours_ago, seed=1):
     begins = NOW - timedelta(hours=hours_ago)
-    return list(traffic.events_of_hour(watched, begins, NOW, random.Random(seed)))
+    return list(traffic.events_of_hour(watched, samples.TITLE_ID, begins, NOW, random.Random(seed)))
 
 
 def test_traffic_is_the_same_each_time_and_each_event_has_its_own_id():
