@@ -16,6 +16,7 @@ Check = Callable[[], Awaitable[None]]
 Watch = Callable[[bool], None]
 
 CHECK_EVERY_S = 2.0
+FAILING_EVERY_S = 0.5
 CHECK_TIMEOUT_S = 1.0
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -42,10 +43,10 @@ class Health:
         self.is_serving = False
 
     async def watch(self) -> None:
-        """Checks everything, again and again."""
+        """Checks everything, again and again; oftener while something fails, so that its end is seen soon."""
         while True:
-            await self.check()
-            await asyncio.sleep(self._every_s)
+            failing = await self.check()
+            await asyncio.sleep(min(self._every_s, FAILING_EVERY_S) if failing else self._every_s)
 
     async def check(self) -> Mapping[str, str]:
         """Checks every dependency at once; gives the failing ones and why."""

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -39,10 +40,14 @@ async def until_serving(plan: Plan, shown: Progress) -> None:
     """Returns when every process serves, or says which do not."""
     task = shown.add_task("starting", total=len(plan.processes))
     give_up = time.monotonic() + READY_S
+    left = plan
     while True:
-        states = await readiness.states(plan)
+        states = await readiness.states(left)
         waiting = [name for name, serves in states.items() if not serves]
-        shown.update(task, completed=len(states) - len(waiting), description=f"starting {', '.join(waiting)}"[:60])
+        done = len(plan.processes) - len(waiting)
+        shown.update(task, completed=done, description=f"starting {', '.join(waiting)}"[:60])
+        # Only the missing ones are asked again: asking costs what starting needs.
+        left = replace(plan, processes=tuple(process for process in plan.processes if process.name in waiting))
         if not waiting:
             return
         if time.monotonic() > give_up:

@@ -10,7 +10,7 @@ from chassis import embedded
 from deploy.local.plan import HOST, Plan, Process
 
 PROBE_S = 1.0
-POLL_S = 0.1
+POLL_S = 0.2
 
 
 async def is_serving(process: Process) -> bool:
