@@ -9,10 +9,12 @@ from chassis.errors import Kind
 
 CODINGS = ("identity", "gzip", "br", "zstd")
 
-_HEAD = struct.Struct(">4sII?ddqd")
-"""magic, schema id, checksum of all that follows the head, negative, soft, hard, revision, made"""
+_SEAL = struct.Struct(">4sII")
+"""magic, schema id, checksum of all that follows"""
+_HEAD = struct.Struct(">?ddqd")
+"""negative, soft, hard, revision, made"""
 _LENGTH = struct.Struct(">I")
-_MAGIC = b"SPH1"
+_MAGIC = b"SPH2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,24 +54,20 @@ def pack(entry: Entry, *, schema_id: int) -> bytes:
     reason = f"{refused.kind.value}\n{refused.reason}\n{refused.message}" if refused else ""
     parts = [entry.etag.encode(), reason.encode(), entry.protobuf]
     parts += [entry.bodies.get(coding, b"") for coding in CODINGS]
-    content = b"".join(_LENGTH.pack(len(part)) + part for part in parts)
     head = (refused is not None, entry.soft_expiry, entry.hard_expiry, entry.revision, entry.made_time)
-    checksum = zlib.crc32(content, zlib.crc32(repr(head).encode()))
-    return _HEAD.pack(_MAGIC, schema_id, checksum, *head) + content
+    content = _HEAD.pack(*head) + b"".join(_LENGTH.pack(len(part)) + part for part in parts)
+    return _SEAL.pack(_MAGIC, schema_id, zlib.crc32(content)) + content
 
 
 def unpack(data: bytes, *, schema_id: int) -> Entry | None:
     """The entry, or None when the bytes are of another schema or damaged."""
-    if len(data) < _HEAD.size:
+    if len(data) < _SEAL.size + _HEAD.size:
         return None
-    magic, found_schema, checksum, *head = _HEAD.unpack_from(data)
-    content = data[_HEAD.size :]
-    if magic != _MAGIC or found_schema != schema_id:
+    magic, found_schema, checksum = _SEAL.unpack_from(data)
+    if magic != _MAGIC or found_schema != schema_id or zlib.crc32(data[_SEAL.size :]) != checksum:
         return None
-    if zlib.crc32(content, zlib.crc32(repr(tuple(head)).encode())) != checksum:
-        return None
-    etag, reason, protobuf, *bodies = _parts(content)
-    negative, soft, hard, revision, made = head
+    negative, soft, hard, revision, made = _HEAD.unpack_from(data, _SEAL.size)
+    etag, reason, protobuf, *bodies = _parts(data[_SEAL.size + _HEAD.size :])
     return Entry(
         made_time=made,
         soft_expiry=soft,

@@ -22,6 +22,8 @@ HEADER_BYTES_MAX = 64 * 1024
 HEADER_READ_MS = 10_000
 BACKLOG = 1024
 START_S = 5.0
+DISCARD_BYTES_MAX = 8 * 2**20
+BODY_S = 30.0
 STOP_S = 2.0
 
 Hot = Callable[[Any, Any], bool]
@@ -82,15 +84,20 @@ class Door:
 def _reader(scope: Any, protocol: Any) -> Callable[[int], Any]:
     async def read(bytes_max: int) -> bytes:
         announced = scope.headers.get("content-length", "0")
-        if announced.isdecimal() and int(announced) > bytes_max:
-            raise BodyTooLarge(metadata={"bytes_max": str(bytes_max)})
         pieces: list[bytes] = []
-        size = 0
-        async for piece in protocol:
-            size += len(piece)
-            if size > bytes_max:
-                raise BodyTooLarge(metadata={"bytes_max": str(bytes_max)})
-            pieces.append(piece)
+        size = int(announced) if announced.isdecimal() and int(announced) > bytes_max else 0
+        async with asyncio.timeout(BODY_S):
+            async for piece in protocol:
+                size += len(piece)
+                if size <= bytes_max:
+                    pieces.append(piece)
+                elif size > bytes_max + DISCARD_BYTES_MAX:
+                    break
+                else:
+                    # Read on a little: who is still sending does not see an answer once the connection is reset.
+                    pieces.clear()
+        if size > bytes_max:
+            raise BodyTooLarge(metadata={"bytes_max": str(bytes_max)})
         return b"".join(pieces)
 
     return read

@@ -126,8 +126,8 @@ class Hub(_message.Message):
     fallback_region: _builtins.str
     """Set when the offers shown are another region's, because `region` has none."""
     language: _builtins.str
-    """The language of the texts: the one asked for, or the title's original one if it has no
-    translation.
+    """The language of the texts: the one asked for, or the catalog's main one if the title is not
+    translated into it.
     """
     revision: _builtins.int
     """The catalog revision of the title."""
