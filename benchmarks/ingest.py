@@ -42,7 +42,11 @@ BATCH = 1_000
 def plan(events: int, *, hours: int, titles: int, seed: int = 1) -> traffic.Plan:
     now = int(time.time() // 60) // 60 * 60
     return traffic.Plan(
-        title_ids=tuple(traffic.ids_of("movie", titles)), start_minute=now - hours * 60, hours=hours, events=events, seed=seed
+        title_ids=tuple(traffic.ids_of("movie", titles)),
+        start_minute=now - hours * 60,
+        hours=hours,
+        events=events,
+        seed=seed,
     )
 
 
@@ -109,7 +113,14 @@ def dict_rate(requests: Sequence[bytes]) -> float:
             seen.add(event.id)
             minute = event.time.seconds // 60
             for width in (1, 60, 1440):
-                cell = (event.title_id, minute // width, event.viewer_region, event.type, event.source, event.agent_kind)
+                cell = (
+                    event.title_id,
+                    minute // width,
+                    event.viewer_region,
+                    event.type,
+                    event.source,
+                    event.agent_kind,
+                )
                 cells[width, cell] += 1
                 viewers.setdefault((width, cell), set()).add(event.viewer_id_hash)
             for head in (event.video_id, event.creator_id):
@@ -158,7 +169,10 @@ async def ack_rate(stub: "metrics_pb2_grpc.MetricsServiceAsyncStub", batches: Se
 
     async def caller() -> int:
         return sum(
-            [(await stub.RecordEvents(pb.RecordEventsRequest(columns=each), timeout=30)).accepted_count for each in waiting]
+            [
+                (await stub.RecordEvents(pb.RecordEventsRequest(columns=each), timeout=30)).accepted_count
+                for each in waiting
+            ]
         )
 
     start = time.perf_counter()
@@ -194,13 +208,20 @@ async def visible_s(stub: "metrics_pb2_grpc.MetricsServiceAsyncStub") -> float:
     for number in range(5):
         title = f"visible:{number}"
         events = [
-            pb.Event(id=f"{title}.{place}.{time.time_ns()}", type=pb.EVENT_TYPE_HUB_VIEW, title_id=title, viewer_id_hash=f"v{place}")
+            pb.Event(
+                id=f"{title}.{place}.{time.time_ns()}",
+                type=pb.EVENT_TYPE_HUB_VIEW,
+                title_id=title,
+                viewer_id_hash=f"v{place}",
+            )
             for place in range(50)
         ]
         await stub.RecordEvents(pb.RecordEventsRequest(events=events))
         start = time.perf_counter()
         while True:
-            report = await stub.GetTitleReport(pb.GetTitleReportRequest(title_id=title, granularity=pb.GRANULARITY_TOTAL))
+            report = await stub.GetTitleReport(
+                pb.GetTitleReportRequest(title_id=title, granularity=pb.GRANULARITY_TOTAL)
+            )
             if sum(total.event_count for total in report.totals) == len(events):
                 break
             await asyncio.sleep(0.01)
@@ -208,9 +229,12 @@ async def visible_s(stub: "metrics_pb2_grpc.MetricsServiceAsyncStub") -> float:
     return slowest
 
 
-async def report_times(stub: "metrics_pb2_grpc.MetricsServiceAsyncStub", title_ids: Sequence[str]) -> tuple[float, float]:
+async def report_times(
+    stub: "metrics_pb2_grpc.MetricsServiceAsyncStub", title_ids: Sequence[str]
+) -> tuple[float, float]:
     """p99 in ms of a 90-day report by hour: first time from the store, and again."""
-    cold, warm = [], []
+    cold: list[float] = []
+    warm: list[float] = []
     now = int(time.time())
     for title in title_ids:
         request = pb.GetTitleReportRequest(
@@ -271,7 +295,9 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
     parser.add_argument("--fold-events", type=int, default=300_000)
     parser.add_argument("--ack-events", type=int, default=200_000)
-    parser.add_argument("--events", type=int, default=10_000_000, help="imported before memory and reports are measured")
+    parser.add_argument(
+        "--events", type=int, default=10_000_000, help="imported before memory and reports are measured"
+    )
     arguments = parser.parse_args()
     batches = as_columns(plan(arguments.fold_events * 2, hours=24, titles=TITLES), arguments.fold_events)
     by_column = [pb.RecordEventsRequest(columns=each).SerializeToString() for each in batches]

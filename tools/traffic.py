@@ -100,7 +100,13 @@ def plan_of(title_ids: tuple[str, ...], *, days: int, events: int, seed: int, en
     spikes = traffic.planted(len(title_ids), start, days * 24, events, seed)
     releases = {number: start + days * 1440 * (number + 2) // 8 for number in range(min(4, len(title_ids)))}
     return Plan(
-        title_ids=title_ids, start_minute=start, hours=days * 24, events=events, seed=seed, spikes=spikes, releases=releases
+        title_ids=title_ids,
+        start_minute=start,
+        hours=days * 24,
+        events=events,
+        seed=seed,
+        spikes=spikes,
+        releases=releases,
     )
 
 
@@ -115,7 +121,12 @@ async def send_history(stub: "metrics_pb2_grpc.MetricsServiceAsyncStub", plan: P
 
 
 async def send_live(
-    stub: "metrics_pb2_grpc.MetricsServiceAsyncStub", title_ids: tuple[str, ...], *, rate: float, seed: int, for_s: float
+    stub: "metrics_pb2_grpc.MetricsServiceAsyncStub",
+    title_ids: tuple[str, ...],
+    *,
+    rate: float,
+    seed: int,
+    for_s: float,
 ) -> int:
     """Sends events of the present at a rate until the time is over; how many were accepted."""
     accepted, ends = 0, time.monotonic() + for_s
@@ -154,7 +165,9 @@ async def main(arguments: argparse.Namespace) -> None:
         if arguments.days:
             plan = plan_of(title_ids, days=arguments.days, events=arguments.events, seed=arguments.seed)
             done = await send_history(stub, plan)
-            print(f"{done.accepted_count} events accepted, {done.duplicate_count} known, {done.rejected_count} rejected")
+            print(
+                f"{done.accepted_count} events accepted, {done.duplicate_count} known, {done.rejected_count} rejected"
+            )
         if arguments.live:
             sent = await send_live(stub, title_ids, rate=arguments.live, seed=arguments.seed, for_s=arguments.live_s)
             print(f"{sent} live events accepted")

@@ -15,6 +15,7 @@ import zstandard
 
 from chassis.errors import DataLoss
 from services.metrics.columns import Coded, Events
+from services.metrics.domain import U64
 
 VERSION = 1
 # Level 1: 300 MB/s a core; level 3 saves 4 % at half the speed.
@@ -41,8 +42,8 @@ def encode(events: Events) -> bytes:
             columns.append(("ids", "str", "\n".join(value).encode()))
         elif isinstance(value, Coded):
             columns.append((f"{field.name}.names", "str", "\n".join(value.names).encode()))
-            narrow = np.uint8 if len(value.names) < 256 else np.uint16 if len(value.names) < 65_536 else np.uint32
-            columns.append((field.name, np.dtype(narrow).name, value.codes.astype(narrow).tobytes()))
+            narrow = np.min_scalar_type(max(len(value.names) - 1, 0))
+            columns.append((field.name, narrow.name, value.codes.astype(narrow).tobytes()))
         else:
             columns.append((field.name, value.dtype.name, value.tobytes()))
     header = json.dumps(
@@ -57,7 +58,7 @@ def digests(events: Events) -> bytes:
     return np.stack([events.id_hi, events.id_lo], axis=1).astype("<u8").tobytes()
 
 
-def split_digests(data: bytes) -> tuple["np.ndarray[tuple[int], np.dtype[np.uint64]]", ...]:
+def split_digests(data: bytes) -> tuple[U64, U64]:
     pairs = np.frombuffer(data, "<u8").reshape(-1, 2)
     return np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
 

@@ -1,4 +1,4 @@
-"""Events as columns: what arrives (RawEvents), what is kept (Events), and strings as codes into their distinct values."""
+"""Events as columns: as they arrive (RawEvents), as they are kept (Events), strings as codes into distinct values."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -42,9 +42,7 @@ def joined(parts: Sequence[Coded]) -> Coded:
     places: dict[str, int] = {}
     codes: list[U32] = []
     for part in parts:
-        lookup = np.fromiter(
-            (places.setdefault(name, len(places)) for name in part.names), np.uint32, len(part.names)
-        )
+        lookup = np.fromiter((places.setdefault(name, len(places)) for name in part.names), np.uint32, len(part.names))
         codes.append(lookup[part.codes] if len(part.names) else part.codes)
     return Coded(names=tuple(places), codes=np.concatenate(codes) if codes else np.zeros(0, np.uint32))
 
@@ -104,9 +102,7 @@ class Events:
         """The chosen rows."""
         if mask.all():
             return self
-        chosen: dict[str, object] = {
-            "ids": [id_ for id_, keep in zip(self.ids, mask.tolist(), strict=True) if keep]
-        }
+        chosen: dict[str, object] = {"ids": [id_ for id_, keep in zip(self.ids, mask.tolist(), strict=True) if keep]}
         for field in fields(self):
             column = getattr(self, field.name)
             if isinstance(column, Coded):

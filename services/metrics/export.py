@@ -17,7 +17,12 @@ def pieces(table: Table, note: str, *, has_regions: bool) -> Iterator[str]:
     """The header, the rows, and a last line with what the numbers leave out."""
     yield _lines([HEADER])
     for start in range(0, len(table), ROWS_A_PIECE):
-        yield _lines([_row(table, place, has_regions=has_regions) for place in range(start, min(start + ROWS_A_PIECE, len(table)))])
+        yield _lines(
+            [
+                _row(table, place, has_regions=has_regions)
+                for place in range(start, min(start + ROWS_A_PIECE, len(table)))
+            ]
+        )
     yield f"# {note}\r\n"
 
 

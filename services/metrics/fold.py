@@ -16,7 +16,6 @@ from services.metrics.columns import Coded, Events
 from services.metrics.domain import (
     DAY_MINUTES,
     HOUR_MINUTES,
-    I64,
     MINUTE_MS,
     U8,
     U16,
@@ -24,7 +23,6 @@ from services.metrics.domain import (
     U64,
     Agent,
     Bools,
-    EventType,
 )
 from services.metrics.rows import Reduce, Rows, counted, empty, reduced, regrouped
 
@@ -47,7 +45,9 @@ class Table(enum.Enum):
     VIDEOS_DAY = "videos_day"
     CREATORS_HOUR = "creators_hour"
     CREATORS_DAY = "creators_day"
-    VIDEO_VIEWERS = "video_viewers"  # by day and type; b: video digest with the register in its low bits, v: register value
+    VIDEO_VIEWERS = (
+        "video_viewers"  # by day and type; b: video digest with the register in its low bits, v: register value
+    )
     CREATOR_VIEWERS = "creator_viewers"
     HASHTAGS_HOUR = "hashtags_hour"
     CAMPAIGNS_HOUR = "campaigns_hour"
@@ -310,5 +310,3 @@ def _campaigns(_: Facts, people: Facts, wanted: set[Table]) -> dict[Table, Rows]
         Table.ARMS: reduced(known.campaign, side | slot, value, Reduce.MAX),
         Table.CAMPAIGN_TITLES: reduced(part.campaign, part.title.astype(np.uint64), ones, Reduce.SUM),
     }
-
-

@@ -41,9 +41,7 @@ def steps(totals: Sequence[Total]) -> tuple[Step, ...]:
             continue
         rate = wilson(total.count, before) if found else Rate()
         from_start = total.count / first if found and first else 0.0
-        found.append(
-            Step(type=kind, count=total.count, viewers=total.viewers, rate=rate, rate_from_start=from_start)
-        )
+        found.append(Step(type=kind, count=total.count, viewers=total.viewers, rate=rate, rate_from_start=from_start))
         before = total.count
         first = first or total.count
     return tuple(found)

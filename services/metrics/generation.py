@@ -46,9 +46,7 @@ class Generation:
     def is_full(self, time_ms: int) -> bool:
         """Whether the entry of that time opens the next generation."""
         return (
-            self.entry_count >= ENTRIES_MAX
-            or self.event_count >= EVENTS_MAX
-            or time_ms - self.first_ms >= SPAN_MS_MAX
+            self.entry_count >= ENTRIES_MAX or self.event_count >= EVENTS_MAX or time_ms - self.first_ms >= SPAN_MS_MAX
         )
 
     def add(self, piece: Facts) -> None:
@@ -108,9 +106,7 @@ class Memory:
         """Folds the next log entry."""
         assert position == self.position + 1, "entries are folded in order, each once"
         if not self.generations or self.generations[-1].is_full(time_ms):
-            self.generations.append(
-                Generation(first=position, first_ms=time_ms, title_start=len(self.title_names))
-            )
+            self.generations.append(Generation(first=position, first_ms=time_ms, title_start=len(self.title_names)))
         current = self.generations[-1]
         events = events.take(self.seen.add(events.id_hi, events.id_lo, time_ms // HOUR_MS))
         numbers = self._numbers(events, current, position)

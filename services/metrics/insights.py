@@ -207,10 +207,15 @@ def missing_offers(sight: Sight) -> list[Insight]:
                 InsightKind.ADD_WATCH_OFFER,
                 region.region,
                 0.4 + region.share,
-                observation=f"Over {region.clicks} anchor clicks in two weeks came from {region.region}, where {sight.title.name} has no watch offer.",
+                observation=f"Over {region.clicks} anchor clicks in two weeks came from {region.region}, "
+                f"where {sight.title.name} has no watch offer.",
                 reason="Viewers who look for a place to watch and find none leave.",
                 action=f"Add a watch offer for {region.region}.",
-                facts=(("click_count", float(region.clicks)), ("viewer_count", float(region.viewers)), ("share", region.share)),
+                facts=(
+                    ("click_count", float(region.clicks)),
+                    ("viewer_count", float(region.viewers)),
+                    ("share", region.share),
+                ),
                 draft=_draft("PATCH", f"/v1/titles/{sight.title.id}?update_mask=watch_offers", body, "Draft the offer"),
             )
         )
@@ -234,7 +239,11 @@ def rising_creators(sight: Sight) -> list[Insight]:
                 observation=f"{name} went from {head.previous_views} to {views} views with {sight.title.name}.",
                 reason="A creator on the rise brings viewers of their own, and is asked by others soon.",
                 action=f"Invite {name} to a campaign.",
-                facts=(("view_count", float(views)), ("previous_view_count", float(head.previous_views)), ("growth_score", head.growth)),
+                facts=(
+                    ("view_count", float(views)),
+                    ("previous_view_count", float(head.previous_views)),
+                    ("growth_score", head.growth),
+                ),
                 draft=_draft("POST", "/v1/campaigns", body, "Draft the invitation"),
             )
         )
@@ -282,9 +291,13 @@ def doubtful_hashtags(sight: Sight) -> list[Insight]:
                 tag,
                 0.3 + min(impressions / max(sight.impressions, 1), 0.5),
                 observation=f"Videos with #{tag} were shown {impressions} times and clicked {clicks} times.",
-                reason=f"Viewers click {whole.value:.1%} of this title's anchors elsewhere: these videos may be off-topic.",
+                reason=f"Of all this title's anchors {whole.value:.1%} are clicked: these videos may be off-topic.",
                 action=f"Check whether #{tag} should lead to this title.",
-                facts=(("impression_count", float(impressions)), ("click_rate", rate.value), ("title_click_rate", whole.value)),
+                facts=(
+                    ("impression_count", float(impressions)),
+                    ("click_rate", rate.value),
+                    ("title_click_rate", whole.value),
+                ),
                 draft=_draft("PATCH", f"/v1/titles/{sight.title.id}/aliases", body, "Draft the change"),
             )
         )

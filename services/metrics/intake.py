@@ -34,6 +34,7 @@ AHEAD_MS_MAX = 5 * MINUTE_MS
 # Below this a difference of clocks is network time and rounding, not a wrong clock.
 SKEW_MS_MIN = 2_000
 DEVICES = 5
+BYTE_MAX = 255
 EPOCH_MS = keys.EPOCH_MINUTE * MINUTE_MS
 END_MS = EPOCH_MS + keys.MINUTES_MAX * MINUTE_MS
 
@@ -160,7 +161,8 @@ def _bad_rows(rows: U8, lengths: I64) -> Bools:
     """Which byte strings break the pattern of ids."""
     # Zero bytes pad the rows; one inside an id leaves fewer other bytes than its length.
     plain = ID_BYTES[rows].all(axis=1) & ((rows != 0).sum(axis=1) == lengths)
-    return ~(plain & (lengths > 0) & (lengths <= ID_CHARACTERS_MAX))
+    found: Bools = ~(plain & (lengths > 0) & (lengths <= ID_CHARACTERS_MAX))
+    return found
 
 
 def _derived_ms(times_ms: I64, arrival: Arrival) -> I64:
@@ -237,7 +239,8 @@ def _or_broken(text: str) -> str:
 
 
 def _outside(values: I64, end: int, first: int = 0) -> Bools:
-    return (values < first) | (values >= end)
+    found: Bools = (values < first) | (values >= end)
+    return found
 
 
 def _where(column: Coded, test: Callable[[str], bool]) -> Bools:
@@ -252,7 +255,8 @@ def _of_names(column: Coded, passed: Bools) -> Bools:
 def _empty(column: Coded) -> Bools:
     if "" not in column.names:
         return np.zeros(len(column.codes), bool)
-    return column.codes == column.names.index("")
+    found: Bools = column.codes == column.names.index("")
+    return found
 
 
 def _bad_region(name: str) -> bool:
@@ -306,7 +310,7 @@ def _kept(raw: RawEvents, derived: I64, ids: _Ids, arrival: Arrival, key: digest
 
 
 def _narrow(values: I64, default: int) -> U8:
-    small = np.where((values < 0) | (values > 255), 0, values)
+    small = np.where((values < 0) | (values > BYTE_MAX), 0, values)
     return np.where(small == 0, default, small).astype(np.uint8)
 
 

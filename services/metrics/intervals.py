@@ -28,7 +28,7 @@ def wilson(successes: int, trials: int) -> Rate:
 
 
 def difference(first: Rate, second: Rate) -> Rate:
-    """first - second by Newcombe's hybrid score method (1998, method 10)."""
+    """First - second by Newcombe's hybrid score method (1998, method 10)."""
     value = first.value - second.value
     down = math.hypot(first.value - first.lower, second.upper - second.value)
     up = math.hypot(first.upper - first.value, second.value - second.lower)

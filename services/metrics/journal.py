@@ -53,9 +53,7 @@ class Waiting:
 class Journal:
     """The way of events into the log."""
 
-    def __init__(
-        self, store: Store, rollups: Rollups, *, clock: Clock, new_id: NewId, pending_events_max: int
-    ) -> None:
+    def __init__(self, store: Store, rollups: Rollups, *, clock: Clock, new_id: NewId, pending_events_max: int) -> None:
         self._store, self._rollups = store, rollups
         self._clock, self._new_id = clock, new_id
         self._pending_events_max = pending_events_max

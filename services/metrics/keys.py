@@ -80,7 +80,8 @@ def coarser(keys: U64, minutes: int) -> U64:
     minute = (keys >> np.uint64(MINUTE_SHIFT)) & np.uint64(MINUTES_MAX - 1)
     # EPOCH_MINUTE is a whole day, so cutting relative minutes cuts real ones.
     minute -= minute % np.uint64(minutes)
-    return high | (minute << np.uint64(MINUTE_SHIFT)) | low
+    found: U64 = high | (minute << np.uint64(MINUTE_SHIFT)) | low
+    return found
 
 
 def span(title: int, start: int, end: int) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """What a campaign changed: outcome rates of the exposed against those held out of it. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class Lift:
     """The difference; no numbers while a side has under k viewers."""
 
     arms: tuple[ArmTally, ...] = ()
-    lift: Rate = Rate()
+    lift: Rate = field(default_factory=Rate)
     suppressed_count: int = 0
 
     @property

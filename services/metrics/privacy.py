@@ -29,9 +29,7 @@ class Atoms:
     pooled: Bools
 
 
-def publish(
-    cells: Grid, parent: I64, is_hidden: Bools, viewers_min: int, registers: int = sketch.REGISTERS
-) -> Atoms:
+def publish(cells: Grid, parent: I64, is_hidden: Bools, viewers_min: int, registers: int = sketch.REGISTERS) -> Atoms:
     """Splits each parent's cells into shown ones and a rest; cells of hidden parents are neither."""
     viewers = np.rint(cells.viewers(registers))
     open_ = ~is_hidden[parent] if len(parent) else np.zeros(0, bool)

@@ -80,9 +80,7 @@ class Rollups:
 
     async def _adopt(self, manifest: Manifest) -> None:
         known = {each.id: each for each in self.segments}
-        self.segments = tuple(
-            [known.get(id_) or await self._store.segment(id_) for id_ in manifest.segments]
-        )
+        self.segments = tuple([known.get(id_) or await self._store.segment(id_) for id_ in manifest.segments])
         self.manifest = manifest
 
     async def _remember_ids(self, last: int, time_ms: int) -> None:
@@ -90,7 +88,8 @@ class Rollups:
         if first is None:
             return
         async for entry_ms, digests in self._store.ids_between(first, last):
-            self.memory.remember(*codec.split_digests(digests), entry_ms)
+            hi, lo = codec.split_digests(digests)
+            self.memory.remember(hi, lo, entry_ms)
 
     async def catch_up(self) -> int:
         """Folds what others wrote to the log; how many entries that were."""
@@ -103,10 +102,8 @@ class Rollups:
 
     # Queries
 
-    async def rows(
-        self, queries: Sequence[Query], chosen: Callable[[Facts], Bools] | None = None
-    ) -> list[Rows]:
-        """The rows of each query, stored and remembered; `chosen` names the facts its ranges can mean, to fold only them."""
+    async def rows(self, queries: Sequence[Query], chosen: Callable[[Facts], Bools] | None = None) -> list[Rows]:
+        """The rows of each query, stored and remembered; `chosen` picks the facts its ranges can mean."""
         while True:
             remembered = [*self.memory.runs(), self.memory.unfolded([query.table for query in queries], chosen)]
             segments = self.segments
@@ -209,9 +206,7 @@ class Rollups:
         tables = await asyncio.to_thread(generation.tables)
         for listener in self.listeners:
             listener(tables)
-        new = Segment(
-            first=generation.first, last=generation.last, level=0, time_ms=generation.last_ms, firsts={}
-        )
+        new = Segment(first=generation.first, last=generation.last, level=0, time_ms=generation.last_ms, firsts={})
         firsts: dict[Table, U64] = {}
         for table, part in tables.items():
             firsts[table] = await self._put(new, table, part)
@@ -231,9 +226,7 @@ class Rollups:
 
     async def _put(self, new: Segment, table: Table, part: Rows, start: int = 0) -> U64:
         pages = await asyncio.to_thread(lambda: list(segment.pages_of(part)))
-        await self._store.put_pages(
-            [(new.page_id(table, start + i), data) for i, (_, data) in enumerate(pages)]
-        )
+        await self._store.put_pages([(new.page_id(table, start + i), data) for i, (_, data) in enumerate(pages)])
         return np.array([first for first, _ in pages], np.uint64)
 
     async def _put_names(self, new: Segment, digests: U64, names: Sequence[str]) -> U64:
@@ -244,9 +237,7 @@ class Rollups:
             )
         return digests[::NAMES_A_PAGE].copy()
 
-    async def _replace(
-        self, new: Segment, old: Sequence[Segment], *, title_count: int, accepted_count: int
-    ) -> bool:
+    async def _replace(self, new: Segment, old: Sequence[Segment], *, title_count: int, accepted_count: int) -> bool:
         """Makes the new segment part of the rollups in place of old ones, atomically; False when somebody else did."""
         gone = {each.id for each in old}
         segments = sorted([new, *(each for each in self.segments if each.id not in gone)], key=lambda s: s.first)
@@ -277,11 +268,9 @@ class Rollups:
         run = segment.mergeable(self.segments)
         if run is None:
             return False
-        new = Segment(
-            first=run[0].first, last=run[-1].last, level=run[0].level + 1, time_ms=run[-1].time_ms, firsts={}
-        )
+        new = Segment(first=run[0].first, last=run[-1].last, level=run[0].level + 1, time_ms=run[-1].time_ms, firsts={})
         try:
-            firsts = {table: await self._merge_table(new, run, table) for table in NUMBERS}
+            firsts: dict[Table, U64] = {table: await self._merge_table(new, run, table) for table in NUMBERS}
             firsts[Table.NAMES] = await self._merge_names(new, run)
         except KeyError:
             # Another process merged the same and dropped the pages.
@@ -322,10 +311,6 @@ class Rollups:
                 names.append(np.array(page.names, object))
         distinct, first = np.unique(np.concatenate(digests), return_index=True)
         return await self._put_names(new, distinct, np.concatenate(names)[first].tolist())
-
-    async def settled(self) -> None:
-        """Returns when merged segments are dropped."""
-        await asyncio.gather(*self._dropping)
 
     async def settled(self) -> None:
         """Drops what was merged away without waiting for queries under way: there are none."""

@@ -12,7 +12,6 @@ import numpy as np
 
 from services.metrics.domain import I64, U64, Bools
 
-
 KEY_BITS = 64
 KEYS_END = 1 << KEY_BITS
 
@@ -39,8 +38,7 @@ class Rows:
         if not isinstance(other, Rows):
             return NotImplemented
         return all(
-            np.array_equal(mine, theirs)
-            for mine, theirs in ((self.a, other.a), (self.b, other.b), (self.v, other.v))
+            np.array_equal(mine, theirs) for mine, theirs in ((self.a, other.a), (self.b, other.b), (self.v, other.v))
         )
 
     __hash__ = None  # type: ignore[assignment]

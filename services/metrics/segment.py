@@ -7,6 +7,7 @@ same ids. Pages are delta-coded, byte-shuffled and compressed: about 4 bytes a r
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import zstandard
@@ -113,4 +114,4 @@ def windows(segments: Sequence[Segment], table: Table, pages: int) -> Iterator[t
     total = sum(len(part) for part in firsts)
     step = max(len(every) * pages // max(total, 1), 1)
     bounds = [0, *(int(key) for key in every[step::step]), KEYS_END]
-    yield from zip(bounds, bounds[1:], strict=False)
+    yield from pairwise(bounds)

@@ -21,6 +21,10 @@ ERROR_BOUND = 1.96 * 1.04 / math.sqrt(REGISTERS)
 SEED = 9001  # DataSketches' default
 C1, C2 = 0x87C37B91114253D5, 0x4CF5AD432745937F
 VALUE_MAX = 63
+# So few viewers hardly ever meet in a register: the estimate is their number.
+EXACT_BELOW = 30
+# DataSketches sums the powers of small and of large register values apart.
+SPLIT_VALUE = 32
 SIGMA_STEPS = 24  # squarings after which x^(2^k) is 0 for every x below 1 - 1/m we use
 _ALPHA = 1 / (2 * math.log(2))
 
@@ -78,7 +82,7 @@ def estimates(group: I64, value: I64, groups: int, registers: int = REGISTERS) -
 
 @functools.cache
 def _untouched(registers: int) -> F64:
-    """m sigma(c / m) for each number c of untouched registers; none touched: infinite, so that the estimate is 0."""
+    """M sigma(c / m) for each number c of untouched registers; none touched: infinite, so that the estimate is 0."""
     found = registers * _sigma(np.arange(registers + 1) / registers)
     found[registers] = np.inf
     return found
@@ -103,8 +107,8 @@ def estimate(slots: U64, values: I64) -> float:
 
 
 def interval(count: float) -> tuple[int, int]:
-    """The 95 % interval of an estimate; exact below 30, where registers hardly collide."""
-    spread = ERROR_BOUND if count >= 30 else 0.0
+    """The 95 % interval of an estimate; exact while small, where registers hardly collide."""
+    spread = ERROR_BOUND if count >= EXACT_BELOW else 0.0
     return math.floor(count * (1 - spread)), math.ceil(count * (1 + spread))
 
 
@@ -113,10 +117,10 @@ def image(slots: U64, values: I64) -> bytes:
     top = np.zeros(REGISTERS, np.uint8)
     np.maximum.at(top, slots.astype(np.int64), values.astype(np.uint8))
     powers = np.ldexp(1.0, -top.astype(np.int32))
-    small = top < 32
+    small = top < SPLIT_VALUE
     header = struct.pack(
         "<BBBBBBBBdddii",
-        10, 1, 7, LG_REGISTERS, 0, 16, 0, 10,  # preamble ints, version, family HLL, lgK, -, out of order, minimum, HLL_8
+        10, 1, 7, LG_REGISTERS, 0, 16, 0, 10,  # preamble ints, version, family HLL, lgK, -, out of order, 0, HLL_8
         0.0, float(powers[small].sum()), float(powers[~small].sum()), int((top == 0).sum()), 0,
     )  # fmt: skip
     return header + top.tobytes()

@@ -91,7 +91,8 @@ def _level(hours: F64, rate: F64) -> F64:
     """How the 24 hours before each hour ran against what was usual: a median, so that a spike hardly counts."""
     ratio = (hours + 1) / (rate + 1)
     padded = np.concatenate([np.ones(HOURS_A_DAY), ratio[:-1]])
-    return np.clip(np.median(sliding_window_view(padded, HOURS_A_DAY), axis=1), LEVEL_MIN, LEVEL_MAX)
+    found: F64 = np.clip(np.median(sliding_window_view(padded, HOURS_A_DAY), axis=1), LEVEL_MIN, LEVEL_MAX)
+    return found
 
 
 def distance(count: F64, expected: F64) -> F64:
@@ -99,7 +100,8 @@ def distance(count: F64, expected: F64) -> F64:
     usual = np.maximum(expected, EXPECTED_MIN)
     logs = np.log(np.maximum(count, EXPECTED_MIN) / usual)
     deviance = 2 * (count * logs - (count - usual))
-    return np.sign(count - usual) * np.sqrt(np.maximum(deviance, 0))
+    found: F64 = np.sign(count - usual) * np.sqrt(np.maximum(deviance, 0))
+    return found
 
 
 def hourly_alarms(hours: F64, start_minute: int) -> list[Alarm]:
@@ -129,7 +131,8 @@ def minute_alarms(minutes: F64, expected: F64, sigma: float, start_minute: int) 
 def _trailing(values: F64, width: int) -> F64:
     """Sums of the last `width` values up to each; shorter at the beginning."""
     total = np.concatenate([np.zeros(width), np.cumsum(values)])
-    return total[width:] - total[:-width]
+    found: F64 = total[width:] - total[:-width]
+    return found
 
 
 def _alarms(high: Bools, score: F64, count: F64, expected: F64, start_minute: int, width: int) -> list[Alarm]:
@@ -158,4 +161,4 @@ def minute_rates(rate: F64, start_hour: int, start_minute: int, minutes: int) ->
     """Expected events of each minute from the hours' rates, by straight lines between the middles of hours."""
     middles = (np.arange(len(rate)) + 0.5) * HOUR_MINUTES + start_hour * HOUR_MINUTES
     each = start_minute + np.arange(minutes) + 0.5
-    return np.interp(each, middles, rate) / HOUR_MINUTES
+    return np.asarray(np.interp(each, middles, rate) / HOUR_MINUTES, np.float64)

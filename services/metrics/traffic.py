@@ -15,6 +15,8 @@ import numpy as np
 from services.metrics.domain import F64, HOUR_MINUTES, I64, MINUTE_MS, Agent, Arm, EventType, Source
 
 HOURS_A_DAY = 24
+EVE_DAYS = 7  # interest climbs before a release
+CARRIED_SHARE = 0.8  # of a planted spike by its cause
 # Shares of a mature app's event stream: mostly views and impressions, a narrow funnel.
 TYPE_SHARES: dict[EventType, float] = {
     EventType.VIDEO_VIEW: 0.47,
@@ -115,7 +117,8 @@ class Batch:
 
 def title_weights(count: int) -> F64:
     weights = 1.0 / np.arange(1, count + 1) ** TITLE_ZIPF
-    return weights / weights.sum()
+    found: F64 = weights / weights.sum()
+    return found
 
 
 def batches(plan: Plan) -> Iterator[Batch]:
@@ -153,8 +156,8 @@ def _lift(plan: Plan, minute: int) -> F64:
         days = (minute - release) / (HOURS_A_DAY * HOUR_MINUTES)
         if days >= 0:
             factors[title] += 4 * math.exp(-days * math.log(2) / 2)
-        elif days > -7:
-            factors[title] += (7 + days) / 7
+        elif days > -EVE_DAYS:
+            factors[title] += (EVE_DAYS + days) / EVE_DAYS
     return factors
 
 
@@ -195,7 +198,9 @@ def _hour(plan: Plan, random: np.random.Generator, rates: F64, minute: int, hour
     parts = {name: column[order] for name, column in parts.items()}
     count = len(order)
     late = random.random(count) < LATE_SHARE
-    delay = np.where(late, random.integers(1, LATE_HOURS_MAX * HOUR_MINUTES * MINUTE_MS, count), random.integers(50, 3_000, count))
+    delay = np.where(
+        late, random.integers(1, LATE_HOURS_MAX * HOUR_MINUTES * MINUTE_MS, count), random.integers(50, 3_000, count)
+    )
     parts["times_ms"] = np.maximum(parts["received_ms"] - delay, plan.start_minute * MINUTE_MS)
     parts["arms"] = np.where(parts["viewers"] % 100 < HOLDOUT_SHARE * 100, Arm.HOLDOUT, Arm.EXPOSED)
     prefix = f"{plan.seed:x}.{hour:x}."
@@ -212,8 +217,10 @@ def _spike(plan: Plan, spike: Spike, random: np.random.Generator, minute: int, n
     videos = np.minimum(random.zipf(VIDEO_ZIPF, count), plan.videos_a_title) - 1
     viewers = (random.random(count) * VIEWERS_A_TITLE).astype(np.int64)
     tags = random.integers(0, len(HASHTAGS) * 4, count)
-    kinds = random.choice([EventType.VIDEO_VIEW, EventType.ANCHOR_IMPRESSION, EventType.ANCHOR_CLICK], count, p=[0.8, 0.17, 0.03])
-    carried = random.random(count) < 0.8
+    kinds = random.choice(
+        [EventType.VIDEO_VIEW, EventType.ANCHOR_IMPRESSION, EventType.ANCHOR_CLICK], count, p=[0.8, 0.17, 0.03]
+    )
+    carried = random.random(count) < CARRIED_SHARE
     match spike.cause:
         case Cause.VIDEO:
             videos = np.where(carried, plan.videos_a_title + number, videos)
@@ -263,9 +270,7 @@ def planted(titles: int, start_minute: int, hours: int, events: int, seed: int) 
         title = number % titles
         at = start_minute + int(hours * HOUR_MINUTES * (0.35 + 0.6 * (number + random.random()) / len(Cause)))
         usual = float(weights[title]) * 2
-        found.append(
-            Spike(title=title, start_minute=at, minutes=120, events=int(max(usual * 12, 150)), cause=cause)
-        )
+        found.append(Spike(title=title, start_minute=at, minutes=120, events=int(max(usual * 12, 150)), cause=cause))
     # Two creators who rise through the last six days: slow enough to be no spike.
     length = min(6 * HOURS_A_DAY, hours) * HOUR_MINUTES
     found += [

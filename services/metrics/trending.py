@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.metrics import keys
-from services.metrics.domain import DAY_MINUTES, F64, HOUR_MINUTES
+from services.metrics.domain import DAY_MINUTES, F64, HOUR_MINUTES, I64
 from services.metrics.overview import Sums
 
 WINDOW_HOURS = 3
@@ -46,7 +46,7 @@ def velocities(hours: Sums, now_minute: int, titles: int, region: int | None = N
         age = this_hour - days_back * DAY_MINUTES // HOUR_MINUTES - hour
         weight = np.where(age == 0, elapsed if days_back else 1.0, 1.0)
         mask = (age >= 0) & (age < WINDOW_HOURS)
-        return np.bincount(title[mask], (count * weight)[mask], titles)
+        return np.bincount(title[mask], (count * weight)[mask], titles).astype(np.float64)
 
     recent = window(0)
     candidates = np.flatnonzero(recent >= EVENTS_MIN)
@@ -69,7 +69,7 @@ def velocities(hours: Sums, now_minute: int, titles: int, region: int | None = N
     ]
 
 
-def _known_days(title: "np.ndarray[tuple[int], np.dtype[np.int64]]", hour: F64, this_hour: int, titles: int) -> F64:
+def _known_days(title: I64, hour: I64, this_hour: int, titles: int) -> F64:
     """How many days back each title has been seen, 1 to 14: a young title is measured by the days it has."""
     oldest = np.full(titles, this_hour, np.int64)
     np.minimum.at(oldest, title, hour)

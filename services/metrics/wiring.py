@@ -72,12 +72,8 @@ async def wire(
     await follower.load()
     board = Board(rollups, titles, clock=clock, viewers_min=settings.viewers_min, token_key=token_key)
     await board.load()
-    journal = Journal(
-        store, rollups, clock=clock, new_id=make_id, pending_events_max=settings.pending_events_max
-    )
-    ingest = Ingest(
-        journal, rollups, key=key, clock=clock, titles_max=settings.titles_max, telemetry=telemetry
-    )
+    journal = Journal(store, rollups, clock=clock, new_id=make_id, pending_events_max=settings.pending_events_max)
+    ingest = Ingest(journal, rollups, key=key, clock=clock, titles_max=settings.titles_max, telemetry=telemetry)
     reports = Reports(rollups, titles, board, key=key, clock=clock, viewers_min=settings.viewers_min)
     findings = Findings(database)
     await findings.ensure()

@@ -24,10 +24,6 @@ class CatalogFeed:
             yield Piece(titles=tuple(catalog.titles_of(message.titles)), revision=message.revision)
 
     async def changes(self, after_revision: int, wait_s: float) -> Piece:
-        request = catalog_pb2.ListChangesRequest(
-            after_revision=after_revision, page_size=CHANGES_PAGE, wait_s=wait_s
-        )
+        request = catalog_pb2.ListChangesRequest(after_revision=after_revision, page_size=CHANGES_PAGE, wait_s=wait_s)
         page = await self._client.call("ListChanges", request, timeout_s=wait_s + MARGIN_S)
-        return Piece(
-            titles=tuple(catalog.changed_titles(page)), revision=catalog.last_revision(page, after_revision)
-        )
+        return Piece(titles=tuple(catalog.changed_titles(page)), revision=catalog.last_revision(page, after_revision))

@@ -34,9 +34,7 @@ class MetricsServicer(metrics_pb2_grpc.MetricsServiceServicer):
         receipt = await self._ingest.record_events(batches, sent_ms)
         return events.receipt(receipt)
 
-    async def ImportEvents(
-        self, requests: AsyncIterator[pb.ImportEventsRequest], _: Call
-    ) -> pb.ImportEventsResponse:
+    async def ImportEvents(self, requests: AsyncIterator[pb.ImportEventsRequest], _: Call) -> pb.ImportEventsResponse:
         pieces = (events.batches_of(request) async for request in requests)
         receipt, rejected_count = await self._ingest.import_events(pieces)
         return events.import_receipt(receipt, rejected_count)
@@ -62,19 +60,13 @@ class MetricsServicer(metrics_pb2_grpc.MetricsServiceServicer):
         found = await self._reports.get_geography(request.title_id, request.studio_id, period)
         return reports.geography(found)
 
-    async def GetStudioReport(
-        self, request: pb.GetStudioReportRequest, _: Call
-    ) -> pb.GetStudioReportResponse:
+    async def GetStudioReport(self, request: pb.GetStudioReportRequest, _: Call) -> pb.GetStudioReportResponse:
         period = period_of(request)
-        page = await self._board.get_studio_report(
-            request.studio_id, period, request.page_size, request.page_token
-        )
+        page = await self._board.get_studio_report(request.studio_id, period, request.page_size, request.page_token)
         spikes, insights = await self._found.counts([each.title.id for each in page.summaries], page.period)
         return reports.studio_report(page, spikes, insights)
 
-    async def ListTrendingTitles(
-        self, request: pb.ListTrendingTitlesRequest, _: Call
-    ) -> pb.ListTrendingTitlesResponse:
+    async def ListTrendingTitles(self, request: pb.ListTrendingTitlesRequest, _: Call) -> pb.ListTrendingTitlesResponse:
         page = await self._board.list_trending_titles(
             request.viewer_region, request.studio_id, request.page_size, request.page_token
         )
@@ -87,9 +79,7 @@ class MetricsServicer(metrics_pb2_grpc.MetricsServiceServicer):
         )
         return reports.top_videos(found)
 
-    async def ListTopCreators(
-        self, request: pb.ListTopCreatorsRequest, _: Call
-    ) -> pb.ListTopCreatorsResponse:
+    async def ListTopCreators(self, request: pb.ListTopCreatorsRequest, _: Call) -> pb.ListTopCreatorsResponse:
         period, order = period_of(request), enums.top_order(request.order)
         found = await self._reports.list_top_creators(
             request.title_id, request.studio_id, period, order, request.page_size
@@ -117,23 +107,17 @@ class MetricsServicer(metrics_pb2_grpc.MetricsServiceServicer):
         )
         return findings.insight(decided)
 
-    async def GetCampaignLift(
-        self, request: pb.GetCampaignLiftRequest, _: Call
-    ) -> pb.GetCampaignLiftResponse:
+    async def GetCampaignLift(self, request: pb.GetCampaignLiftRequest, _: Call) -> pb.GetCampaignLiftResponse:
         outcome = enums.outcome(request.outcome)
         found, stamp = await self._reports.get_campaign_lift(request.campaign_id, request.studio_id, outcome)
         return reports.campaign_lift(request.campaign_id, found, stamp)
 
-    async def ExportReport(
-        self, request: pb.ExportReportRequest, _: Call
-    ) -> AsyncIterator[httpbody_pb2.HttpBody]:
+    async def ExportReport(self, request: pb.ExportReportRequest, _: Call) -> AsyncIterator[httpbody_pb2.HttpBody]:
         choice = enums.export_choice(request, period_of(request))
         async for piece in self._reports.export_report(request.title_id, request.studio_id, choice):
             yield httpbody_pb2.HttpBody(content_type="text/csv; charset=utf-8", data=piece.encode())
 
-    async def WatchTitle(
-        self, request: pb.WatchTitleRequest, _: Call
-    ) -> AsyncIterator[pb.WatchTitleResponse]:
+    async def WatchTitle(self, request: pb.WatchTitleRequest, _: Call) -> AsyncIterator[pb.WatchTitleResponse]:
         interval_s = enums.interval_s(request.interval_s)
         async for found in self._reports.watch_title(request.title_id, request.studio_id, interval_s):
             yield reports.live(found)

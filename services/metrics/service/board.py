@@ -12,7 +12,7 @@ from chassis.clock import Clock
 from chassis.errors import SpotlightError
 from services.metrics import keys, privacy, report, trending
 from services.metrics.answers import StudioPage, Summary, Trend, TrendPage
-from services.metrics.domain import DAY_MINUTES, MINUTE_MS, EventType, Granularity, Period
+from services.metrics.domain import DAY_MINUTES, F64, I64, MINUTE_MS, EventType, Granularity, Period
 from services.metrics.fold import Table
 from services.metrics.grid import Grid
 from services.metrics.overview import HOURS_KEPT_DAYS, Overview, Sums, day_sums, hour_sums, no_sums
@@ -42,9 +42,7 @@ class Trending:
 class Board:
     """What is told about many titles."""
 
-    def __init__(
-        self, rollups: Rollups, titles: Titles, *, clock: Clock, viewers_min: int, token_key: bytes
-    ) -> None:
+    def __init__(self, rollups: Rollups, titles: Titles, *, clock: Clock, viewers_min: int, token_key: bytes) -> None:
         self._rollups, self._titles, self._clock = rollups, titles, clock
         self._viewers_min, self._token_key = viewers_min, token_key
         self.overview = Overview()
@@ -89,7 +87,7 @@ class Board:
         names = self._rollups.memory.title_names
         self._positions = {names[each.title]: place for place, each in enumerate(found.velocities, start=1)}
 
-    def _kinds(self) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    def _kinds(self) -> I64:
         codes: dict[str, int] = {}
         get = self._titles.get
         names = self._rollups.memory.title_names
@@ -130,9 +128,7 @@ class Board:
                 shown.append(each)
         return shown
 
-    async def list_trending_titles(
-        self, region: str, studio_id: str, page_size: int, page_token: str
-    ) -> TrendPage:
+    async def list_trending_titles(self, region: str, studio_id: str, page_size: int, page_token: str) -> TrendPage:
         query = paging.query_hash("ListTrendingTitles", region, studio_id)
         position = paging.decode(self._token_key, query, page_token)
         start = int(position[0] or 0) if position else 0
@@ -154,9 +150,7 @@ class Board:
             suppressed_count=found.suppressed_count,
         )
 
-    async def get_studio_report(
-        self, studio_id: str, period: Period, page_size: int, page_token: str
-    ) -> StudioPage:
+    async def get_studio_report(self, studio_id: str, period: Period, page_size: int, page_token: str) -> StudioPage:
         query = paging.query_hash("GetStudioReport", studio_id)
         position = paging.decode(self._token_key, query, page_token)
         start = int(position[0] or 0) if position else 0
@@ -211,7 +205,7 @@ class Board:
         )
 
 
-def _in_period(days: Sums, period: Period, titles: int) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+def _in_period(days: Sums, period: Period, titles: int) -> F64:
     minute = keys.unpack(days.a).minute
     mask = (minute >= period.start) & (minute < period.end)
-    return np.bincount(keys.titles(days.a[mask]), days.v[mask], titles)
+    return np.bincount(keys.titles(days.a[mask]), days.v[mask], titles).astype(np.float64)

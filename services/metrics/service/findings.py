@@ -16,9 +16,7 @@ LISTED = (InsightState.OPEN, InsightState.ACCEPTED, InsightState.MEASURED)
 class Found:
     """Spikes and suggestions as they are told and decided."""
 
-    def __init__(
-        self, findings: Findings, titles: Titles, *, clock: Clock, viewers_min: int, token_key: bytes
-    ) -> None:
+    def __init__(self, findings: Findings, titles: Titles, *, clock: Clock, viewers_min: int, token_key: bytes) -> None:
         self._findings, self._titles, self._clock = findings, titles, clock
         self._viewers_min, self._token_key = viewers_min, token_key
 

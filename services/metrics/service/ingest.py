@@ -43,7 +43,9 @@ class Ingest:
         self._rejected: dict[Reason, Counter] = {reason: rejected.labels(reason.name.lower()) for reason in Reason}
         self._nonhuman = telemetry.counter("events_nonhuman_total", "Events of bots, previews and HEAD requests.")
         self._late = telemetry.histogram(
-            "event_age_seconds", "Age of events when received.", buckets=(1, 10, 60, 600, 3_600, 21_600, 86_400, 172_800)
+            "event_age_seconds",
+            "Age of events when received.",
+            buckets=(1, 10, 60, 600, 3_600, 21_600, 86_400, 172_800),
         )
         telemetry.gauge("journal_pending_events", "Events waiting for the log.").set_function(
             lambda: journal.pending_count

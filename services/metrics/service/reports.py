@@ -12,7 +12,6 @@ from services.metrics.answers import FunnelReport, Geography, Live, Region, Stam
 from services.metrics.domain import (
     DAY_MINUTES,
     HOUR_MINUTES,
-    MINUTE_MS,
     CampaignNotInStudio,
     Dimension,
     EventType,
@@ -149,9 +148,7 @@ class Reports:
         now_s = stamp.as_of_ms // 1000
         return Geography(regions=_regions(every, clicks, title, now_s), period=choice.period, stamp=stamp)
 
-    async def list_top_videos(
-        self, title_id: str, studio_id: str, period: Period, order: TopOrder, size: int
-    ) -> Top:
+    async def list_top_videos(self, title_id: str, studio_id: str, period: Period, order: TopOrder, size: int) -> Top:
         self._titles.require(title_id, studio_id)
         found, stamp = await self._top(title_id, (Table.VIDEOS_DAY, Table.VIDEO_VIEWERS), period, order, size)
         makers = await self._creators_of([head.id for head in found.heads])
@@ -159,9 +156,7 @@ class Reports:
         creators = {video: names.get(maker, "") for video, maker in makers.items()}
         return Top(list=found, names=names, creators=creators, stamp=stamp)
 
-    async def list_top_creators(
-        self, title_id: str, studio_id: str, period: Period, order: TopOrder, size: int
-    ) -> Top:
+    async def list_top_creators(self, title_id: str, studio_id: str, period: Period, order: TopOrder, size: int) -> Top:
         self._titles.require(title_id, studio_id)
         found, stamp = await self._top(title_id, (Table.CREATORS_DAY, Table.CREATOR_VIEWERS), period, order, size)
         names = await self._rollups.names([head.id for head in found.heads])
@@ -208,7 +203,9 @@ class Reports:
         """The report's rows as CSV."""
         found = await self.get_title_report(title_id, studio_id, choice)
         hidden = int(found.rows.is_suppressed.sum())
-        note = f"{hidden} rows stand for fewer than {self.viewers_min} viewers, or would tell of one, and have no numbers"
+        note = (
+            f"{hidden} rows stand for fewer than {self.viewers_min} viewers, or would tell of one, and have no numbers"
+        )
         for piece in export.pieces(found.rows, note, has_regions=choice.has_regions):
             yield piece
 
@@ -231,9 +228,7 @@ class Reports:
         choice = Choice(period=period.widened(HOUR_MINUTES), granularity=Granularity.MINUTE)
         stamp = self.stamp()
         published, minutes, _ = await self._published(title_id, choice)
-        shown = replace(
-            choice, period=period, event_types=frozenset({EventType.VIDEO_VIEW, EventType.ANCHOR_CLICK})
-        )
+        shown = replace(choice, period=period, event_types=frozenset({EventType.VIDEO_VIEW, EventType.ANCHOR_CLICK}))
         # Totals are of the running and the last hour: an hour has k viewers where a minute has not.
         totals = report.totals(published, replace(choice, period=self._to_day_end(choice.period)))
         return Live(
@@ -289,5 +284,3 @@ def _regions(every: report.Table, clicks: report.Table, title: TitleFacts, now_s
             )
         )
     return tuple(sorted(found, key=lambda each: (each.is_suppressed, -each.count, each.region)))
-
-

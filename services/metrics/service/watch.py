@@ -148,9 +148,7 @@ class Watch:
         spans = [(table, first, window.end) for table in NAMED_TABLES.values()]
         spans += [(Table.CELLS_HOUR, first, window.end), (Table.VIEWERS_HOUR, first, window.end)]
         *named, cells, viewers = await self._rollups.title_rows(title, spans)
-        counts = {
-            kind: await self._named(rows, window) for kind, rows in zip(NAMED_TABLES, named, strict=True)
-        }
+        counts = {kind: await self._named(rows, window) for kind, rows in zip(NAMED_TABLES, named, strict=True)}
         people, bots, regions = _by_region(cells, window)
         grid = Grid.of(cells, viewers)
         now = grid.take(grid.bucket >= window.start).relabelled().viewers()
@@ -196,10 +194,11 @@ class Watch:
         """Measures what was accepted, lets go of what no longer holds."""
         if insight.state is InsightState.ACCEPTED:
             await self._findings.put_insight(await self._measured(insight, now), etag=insight.etag)
-        elif insight.state is InsightState.OPEN and insight.id not in seen:
-            if now - insight.update_minute >= insights.EXPIRE_MINUTES:
-                gone = replace(insight, state=insights.moved(insight, Act.EXPIRE))
-                await self._findings.put_insight(gone, etag=insight.etag)
+            return
+        is_gone = insight.id not in seen and now - insight.update_minute >= insights.EXPIRE_MINUTES
+        if insight.state is InsightState.OPEN and is_gone:
+            gone = replace(insight, state=insights.moved(insight, Act.EXPIRE))
+            await self._findings.put_insight(gone, etag=insight.etag)
 
     async def _measured(self, insight: Insight, now: int) -> Insight:
         """With the outcome so far: whole days before and after the decision, at equal length."""
@@ -234,7 +233,9 @@ class Watch:
         week = Period(start=end - COMPARED_DAYS * DAY_MINUTES, end=end)
         top = await self._reports.list_top_creators(facts.id, "", week, TopOrder.RISING, CREATORS_LOOKED_AT)
         choice = Choice(period=period, granularity=Granularity.DAY)
-        totals = {total.type: total.count for total in (await self._reports.get_title_report(facts.id, "", choice)).totals}
+        totals = {
+            total.type: total.count for total in (await self._reports.get_title_report(facts.id, "", choice)).totals
+        }
         by_day = _human_by_hour(hourly, end - 2 * COMPARED_DAYS * DAY_MINUTES, end)
         half = len(by_day) // 2
         recent, before = float(by_day[half:].sum()), float(by_day[:half].sum())
@@ -373,7 +374,8 @@ def _by_region(cells: Rows, window: Period) -> tuple[int, int, list[tuple[str, i
     counts = np.bincount(parts.region[inside & people], cells.v[inside & people], 1024)
     usual = np.bincount(parts.region[before], cells.v[before], 1024) / COMPARED_DAYS
     regions = [
-        (keys.region_name(code), int(counts[code]), float(usual[code])) for code in np.flatnonzero(counts).tolist() if code
+        (keys.region_name(code), int(counts[code]), float(usual[code]))
+        for code in np.flatnonzero(counts).tolist()
+        if code
     ]
     return int(counts.sum()), int(cells.v[inside & ~people].sum()), regions
-

@@ -1,27 +1,32 @@
 """The event log, stored rollups and what is kept of titles, as documents.
 
-    event_log      {_id: position, time_ms, writer, token, count, ids: 16 bytes an event, frame: zstd columns}
-    rollup_pages   {_id: "first-last:table:page", data}         immutable
-    rollup_names   {_id: "first-last:names:page", digests, names}     immutable
-    segments       {_id: "first-last", first, last, level, time_ms, tables: {name: first keys of its pages}}
-    title_numbers  {_id: number of the first, names}
-    state          {_id: "manifest", version, segments, position, title_count} and {_id: "secret", value}
+event_log      {_id: position, time_ms, writer, token, count, ids: 16 bytes an event, frame: zstd columns}
+rollup_pages   {_id: "first-last:table:page", data}         immutable
+rollup_names   {_id: "first-last:names:page", digests, names}     immutable
+segments       {_id: "first-last", first, last, level, time_ms, tables: {name: first keys of its pages}}
+title_numbers  {_id: number of the first, names}
+state          {_id: "manifest", version, segments, position, title_count} and {_id: "secret", value}
 """
 
+import contextlib
 import secrets
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import pymongo
 import pymongo.errors
 import zstandard
 from bson import Binary
+from motor.motor_asyncio import AsyncIOMotorCollection
 
 from chassis.mongo import Database, Document, deadline
 from services.metrics.domain import U64
 from services.metrics.fold import Table
 from services.metrics.segment import Manifest, Segment
+
+Collection: TypeAlias = AsyncIOMotorCollection[Document]
 
 # The log write has a short leash: a stalled store must become an answer, and the entry is repeated by its token.
 APPEND_S = 2.0
@@ -29,6 +34,7 @@ READ_BATCH = 8
 PAGES_A_WRITE = 128
 SECRET_BYTES = 32
 LEVEL = 1
+DUPLICATE_KEY = 11_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +78,8 @@ class Store:
     async def secret(self) -> bytes:
         """The deployment's secret, made once."""
         with deadline():
-            try:
+            with contextlib.suppress(pymongo.errors.DuplicateKeyError):
                 await self._secrets.insert_one({"_id": "secret", "value": Binary(secrets.token_bytes(SECRET_BYTES))})
-            except pymongo.errors.DuplicateKeyError:
-                pass
             found = await self._secrets.find_one({"_id": "secret"})
         assert found is not None, "the secret was just written"
         return bytes(found["value"])
@@ -273,7 +277,6 @@ class Store:
         with deadline():
             await self._state.delete_one({"_id": "manifest"})
 
-
     # What catalog told of titles
 
     async def read_titles(self) -> tuple[int, list[bytes]]:
@@ -300,13 +303,13 @@ class Store:
             await self._shelf.delete_many({"piece": {"$gte": 0}, "revision": {"$ne": revision}})
 
 
-async def _insert_missing(collection: "pymongo.collection.Collection[Document]", documents: list[Document]) -> None:
+async def _insert_missing(collection: Collection, documents: list[Document]) -> None:
     """Inserts the documents that are not there yet."""
     with deadline():
         try:
-            await collection.insert_many(documents, ordered=False)  # type: ignore[misc]
+            await collection.insert_many(documents, ordered=False)
         except pymongo.errors.BulkWriteError as error:
-            if any(each["code"] != 11_000 for each in error.details["writeErrors"]):
+            if any(each["code"] != DUPLICATE_KEY for each in error.details["writeErrors"]):
                 raise
 
 

@@ -1,12 +1,12 @@
 """Spikes and insights as documents.
 
-    spikes    {_id, title_id, end, spike: {...}}       index (title_id, end)
-    insights  {_id, title_id, studio_id, state, priority, insight: {...}}   indexes by title and by studio
+spikes    {_id, title_id, end, spike: {...}}       index (title_id, end)
+insights  {_id, title_id, studio_id, state, priority, insight: {...}}   indexes by title and by studio
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from enum import Enum
+from enum import IntEnum
 from typing import Any
 
 from chassis.mongo import Database, Document, deadline
@@ -94,7 +94,7 @@ def _plain(value: Any) -> Any:
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
-    return int(value) if isinstance(value, Enum) else value
+    return int(value) if isinstance(value, IntEnum) else value
 
 
 def spike_of(document: Document) -> Spike:

@@ -40,7 +40,9 @@ def batches_of(request: pb.RecordEventsRequest | pb.ImportEventsRequest) -> tupl
     """The events of a request, at most 1,000: those in messages, then those in columns."""
     count = len(request.events) + len(request.columns.ids)
     if count > EVENTS_MAX:
-        raise InvalidArgument(violations=[Violation("events", f"at most {EVENTS_MAX} events a batch, columns included")])
+        raise InvalidArgument(
+            violations=[Violation("events", f"at most {EVENTS_MAX} events a batch, columns included")]
+        )
     found = []
     if request.events:
         found.append(of_messages(request.events))
@@ -82,7 +84,8 @@ def of_messages(events: Sequence[pb.Event]) -> RawEvents:
 def _times_ms(events: Sequence[pb.Event]) -> I64:
     pairs = [(time.seconds, time.nanos) for time in map(_TIME, events)]
     seconds, nanos = np.array(pairs, np.int64).T
-    return np.clip(seconds, -SECONDS_FAR, SECONDS_FAR) * 1000 + nanos // 1_000_000
+    found: I64 = np.clip(seconds, -SECONDS_FAR, SECONDS_FAR) * 1000 + nanos // 1_000_000
+    return found
 
 
 def of_columns(columns: pb.EventColumns) -> RawEvents:

@@ -340,4 +340,3 @@ def live(found: Live) -> pb.WatchTitleResponse:
         suppressed_rows=hidden,
         error_bound=sketch.ERROR_BOUND,
     )
-

@@ -130,7 +130,9 @@ async def send_until_acknowledged(house, batch, give_up):
     while time.monotonic() < give_up:
         try:
             async with grpc.aio.insecure_channel(f"127.0.0.1:{house.port}") as channel:
-                return await metrics_pb2_grpc.MetricsServiceStub(channel).RecordEvents(batch, timeout=5, wait_for_ready=True)
+                return await metrics_pb2_grpc.MetricsServiceStub(channel).RecordEvents(
+                    batch, timeout=5, wait_for_ready=True
+                )
         except grpc.aio.AioRpcError as error:
             assert error.code() in {
                 grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED,
@@ -204,7 +206,9 @@ async def counted_once(house, seed, rng):
         asked = pb.BatchGetVideoCountsRequest(video_ids=[f"v{n}" for n in range(VIDEOS)])
         found = await stub.BatchGetVideoCounts(asked, timeout=60, wait_for_ready=True)
         info = await stub.GetIngestInfo(pb.GetIngestInfoRequest(with_digest=True), timeout=60)
-        report = await stub.GetTitleReport(pb.GetTitleReportRequest(title_id="movie:1", granularity=pb.GRANULARITY_TOTAL))
+        report = await stub.GetTitleReport(
+            pb.GetTitleReportRequest(title_id="movie:1", granularity=pb.GRANULARITY_TOTAL)
+        )
     assert Counter({each.video_id: each.view_count for each in found.counts}) == {
         f"v{n}": EVENTS // VIDEOS for n in range(VIDEOS)
     }

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -42,7 +42,7 @@ class PaperCatalog:
 
 def some_titles(count: int = 20) -> list[TitleFacts]:
     """Even ones are studio s's, odd ones t's."""
-    soon = date.today() + timedelta(days=9)
+    soon = datetime.now(UTC).date() + timedelta(days=9)
     return [
         TitleFacts(
             id=f"movie:{n}", name=f"Film {n}", media_type="movie", studio_id="st"[n % 2], offers=(("US", 0, 0),),
@@ -68,12 +68,14 @@ async def metrics_on(database: Database, catalog: PaperCatalog | None = None, **
     wired = await wire(database, settings, catalog, token_key=TOKEN_KEY, telemetry=telemetry)
     servicer = MetricsServicer(wired.ingest, wired.reports, wired.board, wired.found)
     registration = Registration(metrics_pb2_grpc.add_MetricsServiceServicer_to_server, servicer, SERVICE_NAME)
-    async with running_tasks(*wired.background, telemetry=telemetry):
-        async with testing.running_server([registration], settings=settings) as channel:
-            async with asyncio.timeout(10):
-                while not len(wired.titles) >= len(catalog.titles):
-                    await asyncio.sleep(0.01)
-            yield Running(stub=metrics_pb2_grpc.MetricsServiceStub(channel), wired=wired, catalog=catalog)
+    async with (
+        running_tasks(*wired.background, telemetry=telemetry),
+        testing.running_server([registration], settings=settings) as channel,
+    ):
+        async with asyncio.timeout(10):
+            while not len(wired.titles) >= len(catalog.titles):
+                await asyncio.sleep(0.01)
+        yield Running(stub=metrics_pb2_grpc.MetricsServiceStub(channel), wired=wired, catalog=catalog)
 
 
 @pytest.fixture

@@ -45,7 +45,9 @@ async def test_a_batch_counts_once_however_often_it_is_sent(metrics):
 
 
 async def test_an_id_twice_in_one_batch_counts_once(metrics):
-    answer = await metrics.stub.RecordEvents(pb.RecordEventsRequest(events=[an_event("x"), an_event("x"), an_event("y")]))
+    answer = await metrics.stub.RecordEvents(
+        pb.RecordEventsRequest(events=[an_event("x"), an_event("x"), an_event("y")])
+    )
     assert (answer.accepted_count, answer.duplicate_count) == (2, 1)
 
 
@@ -194,6 +196,7 @@ async def test_rollups_derived_anew_equal_the_live_ones_bit_for_bit(database, mo
 async def test_two_processes_share_a_log_and_count_nothing_twice(database):
     """The same events through both at once: each counts once, and both end with the same numbers."""
     async with metrics_on(database) as one, metrics_on(database) as two:
+
         async def send(running, order):
             return [await running.stub.RecordEvents(a_batch(f"b{n}", 50)) for n in order]
 
@@ -233,7 +236,9 @@ async def test_too_many_waiting_events_are_refused_with_a_delay(database):
 async def test_titles_beyond_the_limit_are_rejected(database):
     async with metrics_on(database, titles_max=1) as running:
         await running.stub.RecordEvents(a_batch("a", 1))
-        answer = await running.stub.RecordEvents(pb.RecordEventsRequest(events=[an_event("n", title_id="new"), an_event("o")]))
+        answer = await running.stub.RecordEvents(
+            pb.RecordEventsRequest(events=[an_event("n", title_id="new"), an_event("o")])
+        )
     assert [(each.index, each.reason) for each in answer.rejected] == [(0, pb.REJECTION_REASON_TITLE_LIMIT)]
 
 

@@ -79,7 +79,9 @@ async def test_the_other_reports_answer_too(told):
     funnel = await stub.GetFunnel(since(pb.GetFunnelRequest(**title)))
     assert [step.event_type for step in funnel.steps] == [1, 2, 3, 5, 6, 13]
     assert funnel.steps[1].rate_lower < funnel.steps[1].rate < funnel.steps[1].rate_upper
-    filtered = await stub.GetFunnel(since(pb.GetFunnelRequest(**title, viewer_regions=["US"], source=pb.EVENT_SOURCE_FAN)))
+    filtered = await stub.GetFunnel(
+        since(pb.GetFunnelRequest(**title, viewer_regions=["US"], source=pb.EVENT_SOURCE_FAN))
+    )
     assert filtered.steps[0].event_count < funnel.steps[0].event_count
     regions = (await stub.GetGeography(since(pb.GetGeographyRequest(**title)))).regions
     assert {region.viewer_region: region.has_watch_offer for region in regions}["US"]
@@ -156,7 +158,9 @@ async def test_a_period_with_too_many_buckets_is_out_of_range(metrics):
 async def test_a_studio_overview_pages_over_its_own_titles(told):
     seen, token = [], ""
     for _ in range(20):
-        page = await told.stub.GetStudioReport(since(pb.GetStudioReportRequest(studio_id="s", page_size=4, page_token=token)))
+        page = await told.stub.GetStudioReport(
+            since(pb.GetStudioReportRequest(studio_id="s", page_size=4, page_token=token))
+        )
         seen += page.titles
         token = page.next_page_token
         if not token:
@@ -169,7 +173,11 @@ async def test_a_studio_overview_pages_over_its_own_titles(told):
 
 
 async def test_planted_spikes_are_found_with_their_causes(told, plan):
-    wanted = {"video": pb.CONTRIBUTOR_KIND_VIDEO, "creator": pb.CONTRIBUTOR_KIND_CREATOR, "region": pb.CONTRIBUTOR_KIND_REGION}
+    wanted = {
+        "video": pb.CONTRIBUTOR_KIND_VIDEO,
+        "creator": pb.CONTRIBUTOR_KIND_CREATOR,
+        "region": pb.CONTRIBUTOR_KIND_REGION,
+    }
     for planted in plan.spikes[:6]:
         request = since(pb.ListSpikesRequest(title_id=f"movie:{planted.title}"))
         spikes = (await told.stub.ListSpikes(request)).spikes
@@ -237,7 +245,9 @@ async def test_an_insight_is_decided_once_and_its_outcome_measured(metrics):
     assert insight.draft.http_path
     other = pb.DecideInsightRequest(insight_id=insight.id, decision=pb.INSIGHT_DECISION_ACCEPT, studio_id="t")
     assert await refused(metrics.stub.DecideInsight(other)) is grpc.StatusCode.PERMISSION_DENIED
-    stale = pb.DecideInsightRequest(insight_id=insight.id, decision=pb.INSIGHT_DECISION_ACCEPT, studio_id="s", etag="old")
+    stale = pb.DecideInsightRequest(
+        insight_id=insight.id, decision=pb.INSIGHT_DECISION_ACCEPT, studio_id="s", etag="old"
+    )
     assert await refused(metrics.stub.DecideInsight(stale)) is grpc.StatusCode.ABORTED
     accept = pb.DecideInsightRequest(
         insight_id=insight.id, decision=pb.INSIGHT_DECISION_ACCEPT, studio_id="s", actor="ana", etag=insight.etag
@@ -310,5 +320,7 @@ async def test_titles_follow_catalog(metrics):
     async with asyncio.timeout(5):
         while metrics.wired.titles.get("movie:0").studio_id != "new":
             await asyncio.sleep(0.02)
-    assert (await metrics.stub.GetTitleReport(pb.GetTitleReportRequest(title_id="movie:0", studio_id="new"))).title == "Film 0"
+    assert (
+        await metrics.stub.GetTitleReport(pb.GetTitleReportRequest(title_id="movie:0", studio_id="new"))
+    ).title == "Film 0"
     assert metrics.wired.titles.of_studio("new") == {"movie:0", "movie:1", "movie:2"}

@@ -112,7 +112,9 @@ def top_of(plan, order=TopOrder.VIEWS, size=10, table=Table.VIDEOS_DAY, viewers=
 
 
 def test_top_videos_come_by_views_with_exact_counts():
-    named, found = top_of([("a", "x", 0, 40), ("b", "y", 0, 90), ("c", "x", 0, 3), ("d", "x", 0, 12), ("a", "x", 1, 20)])
+    named, found = top_of(
+        [("a", "x", 0, 40), ("b", "y", 0, 90), ("c", "x", 0, 3), ("d", "x", 0, 12), ("a", "x", 1, 20)]
+    )
     assert [(name, head.count(EventType.VIDEO_VIEW)) for name, head in named] == [("b", 90), ("a", 40)]
     assert named[1][1].previous_views == 20
     assert named[0][1].view_share == pytest.approx(90 / 145)
@@ -127,7 +129,9 @@ def test_rising_creators_grow_and_are_more_than_a_handful():
 
 
 def test_events_without_a_creator_are_no_creator():
-    named, found = top_of([("a", "x", 0, 50), ("b", "", 0, 50)], table=Table.CREATORS_DAY, viewers=Table.CREATOR_VIEWERS)
+    named, found = top_of(
+        [("a", "x", 0, 50), ("b", "", 0, 50)], table=Table.CREATORS_DAY, viewers=Table.CREATOR_VIEWERS
+    )
     assert [name for name, _ in named] == ["x"]
     assert found.suppressed_count == 0
 

@@ -87,7 +87,9 @@ def test_many_names_get_wider_codes():
     assert codec.decode(codec.encode(events), codec.digests(events)).video.values() == wide.values()
 
 
-@pytest.mark.parametrize("damage", [lambda f: f[:-9], lambda f: b"", lambda f: b"x" + f, lambda f: f[:40] + b"\0" + f[41:]])
+@pytest.mark.parametrize(
+    "damage", [lambda f: f[:-9], lambda f: b"", lambda f: b"x" + f, lambda f: f[:40] + b"\0" + f[41:]]
+)
 def test_a_damaged_log_document_says_so(damage):
     events = random_events(4)
     with pytest.raises(LogDamaged):
@@ -117,7 +119,9 @@ def test_the_pages_of_a_range_hold_every_row_of_it():
     a = np.repeat(np.arange(40, dtype=np.uint64), PAGE_ROWS // 8)
     rows = Rows(a, np.arange(len(a), dtype=np.uint64), np.ones(len(a), np.int64))
     one = a_segment(rows)
-    pages = {one.page_id(Table.CELLS_HOUR, n): segment.decode(data) for n, (_, data) in enumerate(segment.pages_of(rows))}
+    pages = {
+        one.page_id(Table.CELLS_HOUR, n): segment.decode(data) for n, (_, data) in enumerate(segment.pages_of(rows))
+    }
     for low, high in [(0, 1), (7, 8), (5, 20), (39, KEYS_END), (0, KEYS_END), (50, 60)]:
         found = [pages[id_].between(low, high) for id_ in one.pages(Table.CELLS_HOUR, low, high)]
         assert sum(map(len, found)) == len(rows.between(low, high))

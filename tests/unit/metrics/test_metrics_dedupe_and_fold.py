@@ -18,7 +18,10 @@ from services.metrics.rows import Reduce, Rows, merged, reduced
 from tests.metrics_world import KEY, NOW_MS, random_events
 
 
-@given(st.lists(st.lists(st.integers(0, 40), max_size=30), max_size=12), st.lists(st.integers(0, 9), min_size=12, max_size=12))
+@given(
+    st.lists(st.lists(st.integers(0, 40), max_size=30), max_size=12),
+    st.lists(st.integers(0, 9), min_size=12, max_size=12),
+)
 def test_seen_ids_are_those_of_a_plain_dictionary(batches, steps):
     seen, known, hour = SeenIds(), {}, 1_000
     for batch, step in zip(batches, steps, strict=False):
@@ -56,7 +59,9 @@ wide = st.lists(st.tuples(st.sampled_from([0, 1, 2**63]), st.sampled_from([0, 2*
 
 def rows_of(triples, how):
     columns = np.array(triples, dtype=object).reshape(-1, 3)
-    return reduced(columns[:, 0].astype(np.uint64), columns[:, 1].astype(np.uint64), columns[:, 2].astype(np.int64), how)
+    return reduced(
+        columns[:, 0].astype(np.uint64), columns[:, 1].astype(np.uint64), columns[:, 2].astype(np.int64), how
+    )
 
 
 @given(small | wide, st.sampled_from(Reduce))

@@ -56,9 +56,13 @@ def questions():
         (0, 1440), (1440, 2880), (0, 2880), (60, 1440), (0, 60), (60, 120), (0, 120), (60, 2880), (0, 1500), (120, 1440),
     ]]  # fmt: skip
     filters = [(), *itertools.combinations(REGIONS, 1), *itertools.combinations(REGIONS, 2)]
-    dimensions = [frozenset(d) for n in range(3) for d in itertools.combinations((Dimension.VIEWER_REGION, Dimension.SOURCE), n)]
+    dimensions = [
+        frozenset(d) for n in range(3) for d in itertools.combinations((Dimension.VIEWER_REGION, Dimension.SOURCE), n)
+    ]
     for granularity in (Granularity.HOUR, Granularity.DAY, Granularity.TOTAL):
-        for period, regions, source, by in itertools.product(periods, filters, (None, Source.FAN, Source.OFFICIAL), dimensions):
+        for period, regions, source, by in itertools.product(
+            periods, filters, (None, Source.FAN, Source.OFFICIAL), dimensions
+        ):
             whole = report.checked(period, granularity)
             yield Choice(period=whole, granularity=granularity, dimensions=by, regions=regions, source=source)
 
@@ -70,7 +74,9 @@ def answers(hours):
         rows = report.rows(published, None, choice)
         yield from rows.count[~rows.is_suppressed].tolist()
         yield from (total.count for total in report.totals(published, choice) if not total.is_suppressed)
-    share = report.source_share(published, Choice(period=Period(start=DAY, end=DAY + 2880), granularity=Granularity.DAY))
+    share = report.source_share(
+        published, Choice(period=Period(start=DAY, end=DAY + 2880), granularity=Granularity.DAY)
+    )
     yield from (share.fan, share.official)
 
 
@@ -112,7 +118,7 @@ def test_differencing_all_answers_reveals_no_small_group(viewers):
 
 
 def test_a_title_with_many_viewers_is_shown_whole():
-    hours = a_grid({cell: 40 for cell in CELLS})
+    hours = a_grid(dict.fromkeys(CELLS, 40))
     published = privacy.publish_title(by_day(hours), hours, K)
     choice = Choice(
         period=Period(start=DAY, end=DAY + 2880),
@@ -126,7 +132,7 @@ def test_a_title_with_many_viewers_is_shown_whole():
 
 
 def test_a_small_region_is_counted_in_the_total_only_with_others():
-    cells = {cell: 30 for cell in CELLS} | {c: 1 for c in CELLS if c[2] == "FR" and c[3] == 1 and c[0] == 0}
+    cells = dict.fromkeys(CELLS, 30) | {c: 1 for c in CELLS if c[2] == "FR" and c[3] == 1 and c[0] == 0}
     hours = a_grid(cells)
     published = privacy.publish_title(by_day(hours), None, K)
     day = Choice(
@@ -168,7 +174,9 @@ def test_minutes_lie_in_shown_hours_and_keep_a_rest_of_k():
     parts = []
     for minute, viewers in enumerate((20, 20, 5)):
         part = a_grid({(0, 0, "US", 1): viewers, **dict.fromkeys(CELLS[1:], 0)})
-        parts.append(Grid(**{n: getattr(part, n) for n in Grid.__slots__ if n != "bucket"}, bucket=part.bucket + minute))
+        parts.append(
+            Grid(**{n: getattr(part, n) for n in Grid.__slots__ if n != "bucket"}, bucket=part.bucket + minute)
+        )
     from services.metrics.grid import joined
 
     published = privacy.publish_title(by_day(hour), hour, K)
@@ -183,7 +191,9 @@ def test_an_empty_title_has_an_empty_report(granularity):
     published = privacy.publish_title(blank, blank, K)
     minutes = privacy.publish_within(blank, published.hours, 60, K)
     choice = Choice(
-        period=Period(start=DAY, end=DAY + 1440), granularity=granularity, dimensions=frozenset({Dimension.VIEWER_REGION})
+        period=Period(start=DAY, end=DAY + 1440),
+        granularity=granularity,
+        dimensions=frozenset({Dimension.VIEWER_REGION}),
     )
     assert len(report.rows(published, minutes, choice)) == 0
     assert report.totals(published, choice) == ()

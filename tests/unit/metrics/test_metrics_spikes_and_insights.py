@@ -51,7 +51,9 @@ def test_the_shuffled_control_has_at_most_one_false_alarm_a_title_year(per_minut
         season = spikes.season(hours)
         expected = spikes.minute_rates(season.rate, 0, 0, len(minutes))
         past_first_day = slice(MINUTES_A_DAY, None)
-        alarms += len(spikes.minute_alarms(minutes[past_first_day], expected[past_first_day], season.sigma, MINUTES_A_DAY))
+        alarms += len(
+            spikes.minute_alarms(minutes[past_first_day], expected[past_first_day], season.sigma, MINUTES_A_DAY)
+        )
         alarms += len(spikes.hourly_alarms(hours, 0))
     assert alarms <= 1
 
@@ -77,7 +79,9 @@ def test_a_planted_spike_of_three_sigma_is_found_within_ten_minutes(per_minute):
 
 
 def test_a_steady_rise_from_day_to_day_is_no_spike():
-    minutes = np.random.default_rng(1).poisson(usual(5, 40) * np.repeat(1.03 ** np.arange(40), MINUTES_A_DAY)).astype(float)
+    minutes = (
+        np.random.default_rng(1).poisson(usual(5, 40) * np.repeat(1.03 ** np.arange(40), MINUTES_A_DAY)).astype(float)
+    )
     assert spikes.hourly_alarms(minutes.reshape(-1, 60).sum(axis=1), 0) == []
 
 
