@@ -36,7 +36,8 @@ from protos.matcher.v1 import matcher_pb2, matcher_pb2_grpc
 from protos.metrics.v1 import metrics_pb2_grpc, report_pb2
 
 READY_S = 90.0
-SERVER_CORE, LOAD_CORE = 0, -1
+CORES = sorted(os.sched_getaffinity(0))
+SERVER_CORE, LOAD_CORE = CORES[0], CORES[-1]
 
 
 class Catalog(catalog_pb2_grpc.CatalogServiceServicer):
@@ -208,10 +209,9 @@ async def wait_for(port: int) -> None:
 @contextmanager
 def child(command: list[str], env: dict[str, str]) -> Iterator[None]:
     """A process pinned to the server's core, ended with the block."""
-    core = sorted(os.sched_getaffinity(0))[SERVER_CORE]
     process = subprocess.Popen(command, env={**os.environ, **env}, stdout=subprocess.DEVNULL)  # noqa: S603 - our own
     # Before it has threads: they inherit the core.
-    os.sched_setaffinity(process.pid, {core})
+    os.sched_setaffinity(process.pid, {SERVER_CORE})
     try:
         yield
     finally:
@@ -256,7 +256,7 @@ async def measure(seconds: float, connections: int) -> dict[str, float]:
         running = embedded.start(embedded.redis_command(redis_port, folder), redis_port, folder / "log")
         stack.callback(running.stop)
         services_port = await stack.enter_async_context(services())
-        os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[LOAD_CORE]})
+        os.sched_setaffinity(0, {LOAD_CORE})
         for kept_s, name in ((1.0, "anchors_hot"), (0.0, "anchors")):
             port = embedded.free_port()
             env = gateway_env(folder, f"redis://127.0.0.1:{redis_port}/0", port, services_port, kept_s)

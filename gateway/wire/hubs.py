@@ -1,4 +1,4 @@
-"""Protobuf to domain and back, field by field: titles, videos, campaigns and counts in, hubs out."""
+"""Titles, videos, campaigns and counts from the wire, hubs to it, field by field."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -7,15 +7,13 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway import domain
-from gateway.compose import hub_title, translation_for
-from gateway.locales import language_of, region_of
 from protos.catalog.v1 import catalog_pb2
 from protos.hub.v1 import hub_pb2
 from protos.incentives.v1 import campaign_pb2
 from protos.matcher.v1 import matcher_pb2
-from protos.metrics.v1 import event_pb2, metrics_pb2, report_pb2
+from protos.metrics.v1 import event_pb2, report_pb2
 
-_STATES = {
+STATES = {
     catalog_pb2.TITLE_STATE_UNSPECIFIED: domain.TitleState.ACTIVE,
     catalog_pb2.TITLE_STATE_ACTIVE: domain.TitleState.ACTIVE,
     catalog_pb2.TITLE_STATE_WITHDRAWN: domain.TitleState.WITHDRAWN,
@@ -36,10 +34,10 @@ def moment(message: Any, name: str) -> datetime | None:
     """A timestamp field as an aware moment, None when it is not set."""
     if not message.HasField(name):
         return None
-    return _aware(getattr(message, name))
+    return aware(getattr(message, name))
 
 
-def _aware(value: Timestamp) -> datetime:
+def aware(value: Timestamp) -> datetime:
     return value.ToDatetime(tzinfo=UTC)
 
 
@@ -74,7 +72,7 @@ def title_facts(title: catalog_pb2.Title) -> domain.TitleFacts:
         vote_count=title.vote_count,
         popularity=title.popularity,
         studio_id=title.studio_id,
-        state=_STATES[title.state],
+        state=STATES[title.state],
         embargo_lift_time=moment(title, "embargo_lift_time"),
         revision=title.revision,
         translations=tuple(_translation(text) for text in title.translations),
@@ -156,7 +154,7 @@ def fan_video(entry: matcher_pb2.TitleVideo) -> domain.FanVideo:
         duration=video.duration,
         view_count=video.view_count,
         like_count=video.like_count,
-        create_time=_aware(created) if created else None,
+        create_time=aware(created) if created else None,
     )
 
 
@@ -319,89 +317,3 @@ def _counts_message(counts: domain.HubCounts) -> hub_pb2.HubCounts:
         trending_rank=counts.trending_rank,
         as_of_time=stamp(counts.as_of_time),
     )
-
-
-def hub_wish(request: hub_pb2.GetHubRequest) -> tuple[domain.HubKey, datetime | None]:
-    """Which hub is wanted, as of when."""
-    key = domain.HubKey(
-        title_id=request.title_id, region=region_of(request.region), language=language_of(request.language)
-    )
-    return key, moment(request, "at")
-
-
-def anchors_wish(request: hub_pb2.BatchGetAnchorsRequest) -> tuple[tuple[str, ...], str]:
-    """Whose anchors are wanted, and for which region."""
-    return tuple(request.video_ids), region_of(request.viewer_region, field="viewer_region")
-
-
-def explain_request(request: hub_pb2.ExplainAnchorRequest) -> matcher_pb2.ExplainAnchorRequest:
-    """The same question to matcher."""
-    return matcher_pb2.ExplainAnchorRequest(
-        video_id=request.video_id,
-        viewer_region=region_of(request.viewer_region, field="viewer_region"),
-        title_id=request.title_id,
-    )
-
-
-def explain_response(answer: matcher_pb2.ExplainAnchorResponse) -> hub_pb2.ExplainAnchorResponse:
-    """Matcher's answer as the hub gives it."""
-    return hub_pb2.ExplainAnchorResponse(anchor=answer.anchor, match=answer.match if answer.HasField("match") else None)
-
-
-def events_request(request: hub_pb2.RecordEventsRequest) -> metrics_pb2.RecordEventsRequest:
-    """The same batch to metrics."""
-    return metrics_pb2.RecordEventsRequest(
-        events=request.events,
-        request_id=request.request_id,
-        sent_time=request.sent_time if request.HasField("sent_time") else None,
-        columns=request.columns if request.HasField("columns") else None,
-    )
-
-
-def events_response(answer: metrics_pb2.RecordEventsResponse) -> hub_pb2.RecordEventsResponse:
-    """What became of the batch."""
-    return hub_pb2.RecordEventsResponse(
-        accepted_count=answer.accepted_count,
-        duplicate_count=answer.duplicate_count,
-        rejected=answer.rejected,
-        log_position=answer.log_position,
-    )
-
-
-def search_request(request: hub_pb2.SearchTitlesRequest) -> tuple[catalog_pb2.SearchTitlesRequest, str]:
-    """The same search to catalog, hidden titles left out, and the language of the answer."""
-    wish = catalog_pb2.SearchTitlesRequest(
-        q=request.q, media_type=request.media_type, page_size=request.page_size, page_token=request.page_token
-    )
-    return wish, language_of(request.language)
-
-
-def search_response(answer: catalog_pb2.SearchTitlesResponse, language: str) -> hub_pb2.SearchTitlesResponse:
-    """The titles found, in the viewer's language."""
-    return hub_pb2.SearchTitlesResponse(
-        hits=[_search_hit(hit, language) for hit in answer.hits], next_page_token=answer.next_page_token
-    )
-
-
-def _search_hit(hit: catalog_pb2.SearchHit, language: str) -> hub_pb2.SearchHit:
-    facts = title_facts(hit.title)
-    key = domain.HubKey(title_id=facts.id, region=region_of(""), language=language)
-    return hub_pb2.SearchHit(
-        title=hub_title_message(hub_title(facts, key, translation_for(facts, key))),
-        matched_name=hit.matched_name,
-        matched_by=hit.matched_by,
-    )
-
-
-def is_public_title(title: catalog_pb2.Title, now: datetime) -> bool:
-    """Whether a title is active and its embargo has lifted."""
-    lift = moment(title, "embargo_lift_time")
-    return _STATES[title.state] is domain.TitleState.ACTIVE and (lift is None or lift <= now)
-
-
-def is_public_campaign(campaign: campaign_pb2.Campaign, now: datetime) -> bool:
-    """Whether creators may see a campaign: scheduled ones from their visible_time on, drafts never."""
-    if campaign.state in (campaign_pb2.CAMPAIGN_STATE_UNSPECIFIED, campaign_pb2.CAMPAIGN_STATE_DRAFT):
-        return False
-    visible = moment(campaign, "visible_time") or moment(campaign, "start_time")
-    return campaign.state != campaign_pb2.CAMPAIGN_STATE_SCHEDULED or (visible is not None and visible <= now)

@@ -1,0 +1,56 @@
+"""Protobuf to domain and back, by hand: what the services say in, what this door says out.
+
+Owns every translation of a message; refuses to decide anything.
+"""
+
+from gateway.wire.calls import (
+    anchors_wish,
+    events_request,
+    events_response,
+    explain_request,
+    explain_response,
+    hub_wish,
+    is_public_campaign,
+    is_public_title,
+    search_request,
+    search_response,
+)
+from gateway.wire.hubs import (
+    aware,
+    fan_video,
+    hub_campaign,
+    hub_counts,
+    hub_message,
+    hub_schema,
+    hub_title_message,
+    moment,
+    parse_hub,
+    stamp,
+    title_facts,
+    without_times,
+)
+
+__all__ = [
+    "anchors_wish",
+    "aware",
+    "events_request",
+    "events_response",
+    "explain_request",
+    "explain_response",
+    "fan_video",
+    "hub_campaign",
+    "hub_counts",
+    "hub_message",
+    "hub_schema",
+    "hub_title_message",
+    "hub_wish",
+    "is_public_campaign",
+    "is_public_title",
+    "moment",
+    "parse_hub",
+    "search_request",
+    "search_response",
+    "stamp",
+    "title_facts",
+    "without_times",
+]
