@@ -77,11 +77,12 @@ def matrix(values: Sequence[str]) -> tuple[U8, I64]:
 
 def _half(words: U64, lengths: I64, seed: int, odd: int) -> U64:
     found = lengths.astype(np.uint64) ^ np.uint64(seed)
+    shortest = int(lengths.min()) if len(lengths) else 0
     for place in range(words.shape[1]):
         mixed = (found ^ (words[:, place] * np.uint64(SPREAD))) * np.uint64(odd)
         mixed ^= mixed >> np.uint64(29)
         # A value's digest must not depend on how wide its neighbours made the matrix.
-        found = np.where(lengths > place * WORD_BYTES, mixed, found)
+        found = mixed if shortest > place * WORD_BYTES else np.where(lengths > place * WORD_BYTES, mixed, found)
     for multiplier in (MIX_1, MIX_2):
         found ^= found >> np.uint64(33)
         found *= np.uint64(multiplier)

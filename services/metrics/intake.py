@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -107,7 +108,7 @@ def check(
     if title_is_new is not None:
         text = "title_id is new and no more titles can be taken"
         checks += _found(_where(raw.titles, title_is_new), Reason.TITLE_LIMIT, text)
-    events = _kept(raw, derived, ids, arrival, key)
+    events = _kept(raw, derived, ids, checks, arrival, key)
     if not checks:
         return Checked(events=events, rejected=())
     reason = np.zeros(len(raw), np.uint8)
@@ -159,9 +160,14 @@ def _or_empty(text: str) -> str:
 
 def _bad_rows(rows: U8, lengths: I64) -> Bools:
     """Which byte strings break the pattern of ids."""
+    found: Bools
     # Zero bytes pad the rows; one inside an id leaves fewer other bytes than its length.
-    plain = ID_BYTES[rows].all(axis=1) & ((rows != 0).sum(axis=1) == lengths)
-    found: Bools = ~(plain & (lengths > 0) & (lengths <= ID_CHARACTERS_MAX))
+    known = ID_BYTES[rows]
+    if known.all() and np.count_nonzero(rows) == lengths.sum():
+        found = (lengths == 0) | (lengths > ID_CHARACTERS_MAX)
+        return found
+    plain = known.all(axis=1) & (np.count_nonzero(rows, axis=1) == lengths)
+    found = ~(plain & (lengths > 0) & (lengths <= ID_CHARACTERS_MAX))
     return found
 
 
@@ -223,7 +229,9 @@ def _bad_ids(raw: RawEvents) -> Iterator[tuple[Bools, str]]:
         "campaign_id": raw.campaigns,
         "offer_id": raw.offers,
     }
-    names = [_or_broken(name) for column in columns.values() for name in column.names]
+    names = list(chain.from_iterable(column.names for column in columns.values()))
+    if max(map(len, names), default=0) > ID_CHARACTERS_MAX:
+        names = [name if len(name) <= ID_CHARACTERS_MAX else "/" for name in names]
     rows, lengths = digest.matrix(names)
     bad = _bad_rows(rows, lengths) & (lengths > 0)
     start = 0
@@ -232,10 +240,6 @@ def _bad_ids(raw: RawEvents) -> Iterator[tuple[Bools, str]]:
         start += len(column.names)
         if of_column.any():
             yield _of_names(column, of_column), f"{name} must match [A-Za-z0-9:_.-]{{1,128}}"
-
-
-def _or_broken(text: str) -> str:
-    return text if len(text) <= ID_CHARACTERS_MAX else "/"
 
 
 def _outside(values: I64, end: int, first: int = 0) -> Bools:
@@ -278,13 +282,15 @@ def _bad_hashtags(names: str) -> bool:
     )
 
 
-def _kept(raw: RawEvents, derived: I64, ids: _Ids, arrival: Arrival, key: digest.Key) -> Events:
+def _kept(
+    raw: RawEvents, derived: I64, ids: _Ids, checks: Sequence[Check], arrival: Arrival, key: digest.Key
+) -> Events:
     """The whole batch as checked columns; rows that are not kept hold anything that fits."""
     plain = raw.ids
     if ids.bad.any():
         plain = ["" if bad else id_ for id_, bad in zip(plain, ids.bad.tolist(), strict=True)]
     viewers = raw.viewers
-    if max(map(len, viewers), default=0) > ID_CHARACTERS_MAX:
+    if any(reason is Reason.FIELD_INVALID for _, reason, _ in checks):
         viewers = [viewer[:ID_CHARACTERS_MAX] for viewer in viewers]
     hi, lo = digest.digest128_of(ids.rows, ids.lengths, key)
     return Events(

@@ -92,8 +92,8 @@ def of_columns(columns: pb.EventColumns) -> RawEvents:
     """Columns as they are; a column of another length, or a code without a string, refuses the request."""
     count = len(columns.ids)
     strings = tuple(columns.strings) or ("",)
-    if strings[0] or not len(set(strings)) == len(strings) <= STRINGS_MAX:
-        raise _bad("strings", "must be distinct, begin with the empty string and be at most 10,000")
+    if strings[0] or strings.count("") > 1 or len(strings) > STRINGS_MAX:
+        raise _bad("strings", "must begin with the empty string, not repeat it, and be at most 10,000")
     return RawEvents(
         ids=list(columns.ids),
         types=_numbers("type_numbers", columns.type_numbers, "u1", count),
@@ -144,9 +144,10 @@ def _coded(field: str, values: bytes, strings: tuple[str, ...], count: int) -> C
         raise _bad(field, "points past the end of strings")
     used = np.zeros(len(strings), bool)
     used[codes] = True
-    places = np.cumsum(used, dtype=np.uint32) - 1
-    names = tuple([strings[place] for place in np.flatnonzero(used).tolist()])
-    return Coded(names=names, codes=places[codes].astype(np.uint32))
+    kept = np.flatnonzero(used)
+    places = np.empty(len(strings), np.uint32)
+    places[kept] = np.arange(len(kept), dtype=np.uint32)
+    return Coded(names=tuple(map(strings.__getitem__, kept.tolist())), codes=places[codes])
 
 
 def receipt(found: Receipt) -> pb.RecordEventsResponse:

@@ -92,7 +92,7 @@ async def test_columns_and_messages_are_the_same_events(metrics):
     ("columns_", "field"),
     [
         (pb.EventColumns(ids=["a"], strings=["x"]), "columns.strings"),
-        (pb.EventColumns(ids=["a"], strings=["", "x", "x"]), "columns.strings"),
+        (pb.EventColumns(ids=["a"], strings=["", "x", ""]), "columns.strings"),
         (pb.EventColumns(ids=["a"], type_numbers=b"12"), "columns.type_numbers"),
         (pb.EventColumns(ids=["a"], title_codes=b"\5\0\0\0"), "columns.title_codes"),
         (pb.EventColumns(ids=["a"], viewer_id_hashes=["a", "b"]), "columns.viewer_id_hashes"),

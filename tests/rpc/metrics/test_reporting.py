@@ -280,10 +280,13 @@ async def test_trending_titles_come_with_positions(metrics):
         for title in ("movie:1", "movie:2"):
             past = pb.ImportEventsRequest(events=a_batch(f"{title}.{day}", 40, title_id=title).events)
             for event in past.events:
-                event.time.seconds = now - day * 86_400
+                event.time.seconds = now - day * 86_400 - 3_600
             await metrics.stub.ImportEvents(iter([past]))
     await metrics.stub.RecordEvents(a_batch("hot", 400, title_id="movie:2"))
-    await metrics.stub.RecordEvents(a_batch("as ever".replace(" ", ""), 40, title_id="movie:1"))
+    as_ever = a_batch("as-ever", 40, title_id="movie:1")
+    for event in as_ever.events:
+        event.time.seconds = now - 3_600
+    await metrics.stub.RecordEvents(as_ever)
     await metrics.wired.board.refresh()
     found = await metrics.stub.ListTrendingTitles(pb.ListTrendingTitlesRequest())
     assert [(each.title_id, each.position) for each in found.titles] == [("movie:2", 1)]
