@@ -57,7 +57,7 @@ def test_every_process_tells_its_health_and_its_metrics(house):
     for offset in TELEMETRY.values():
         address = f"http://127.0.0.1:{house.port_base + offset}/metrics"
         text = urllib.request.urlopen(address, timeout=5).read().decode()
-        assert "spotlight_process" in {family.name for family in text_string_to_metric_families(text)}
+        assert "spotlight_process_info" in {family.name for family in text_string_to_metric_families(text)}
 
 
 def test_the_studio_sees_two_weeks_of_traffic_and_the_creator_a_campaign(house):
