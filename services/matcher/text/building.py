@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.matcher.text.aliases import names_of
+from services.matcher.text.grouping import run_heads
 from services.matcher.text.hashing import KeyTable, UInt64s, prefix_sums, run_hashes
 from services.matcher.text.lexicon import lexicon
 from services.matcher.text.ordinary import OrdinaryWords
@@ -225,7 +226,7 @@ def _alias_columns(names: _Names, popularity: npt.NDArray[np.generic]) -> Arrays
     order, key, title, kind = order[first], key[first], title[first], kind[first]
     best = np.lexsort((title, -np.asarray(popularity[title], dtype=np.float64), key))
     order, key, title, kind = order[best], key[best], title[best], kind[best]
-    heads = _heads(key)
+    heads = np.flatnonzero(run_heads(key))
     table = KeyTable.build(key[heads])
     rows = facts[order[heads]]
     texts = [names.texts[i].encode() for i in order[heads].tolist()]
@@ -245,13 +246,6 @@ def _alias_columns(names: _Names, popularity: npt.NDArray[np.generic]) -> Arrays
 
 def _whole(parts: list[npt.NDArray[Any]], dtype: Any) -> npt.NDArray[Any]:
     return np.concatenate(parts) if parts else np.empty(0, dtype=dtype)
-
-
-def _heads(key: UInt64s) -> npt.NDArray[np.int64]:
-    """Where each run of equal keys begins."""
-    first = np.ones(len(key), dtype=np.bool_)
-    first[1:] = key[1:] != key[:-1]
-    return np.flatnonzero(first)
 
 
 def _add_people(people: _People, step: list[TitleNames], first: int, ordinary: OrdinaryWords) -> None:
@@ -292,7 +286,7 @@ def _person_columns(people: _People) -> Arrays:
     role = _whole(people.role, np.uint8)
     order = np.lexsort((role, title, key))
     key, title, role = key[order], title[order], role[order]
-    heads = _heads(key)
+    heads = np.flatnonzero(run_heads(key))
     table = KeyTable.build(key[heads])
     return {
         "person_key": table.keys, "person_slots": table.slots, "person_filter": table.filter,

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from services.matcher.text.cues import cues_per_text
 from services.matcher.text.forms import WordForms, years_near
+from services.matcher.text.grouping import places_in_run, run_heads
 from services.matcher.text.hashing import Ints
 from services.matcher.text.index import Columns
 from services.matcher.text.people import People
@@ -78,8 +79,8 @@ def choose(
     topics = post_topics(words, post_of_text, posts)[post_of_text[text]]
     key += np.minimum(np.bitwise_count(topics & columns.title_topics[title]), 2) * 0.4
     order = np.lexsort((-key, span))
-    head = np.append(True, span[order][1:] != span[order][:-1])
-    rank = np.arange(len(order)) - np.maximum.accumulate(np.where(head, np.arange(len(order)), 0))
+    head = run_heads(span[order])
+    rank = places_in_run(head)
     gap = _gaps(key[order], head)
     kept = order[rank < CHOICES_MAX]
     few = rank < CHOICES_MAX
@@ -91,6 +92,8 @@ def choose(
 
 def _gaps(key: npt.NDArray[np.float64], head: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
     """Key less the group's best other: the first against the second, the rest against the first."""
+    if not len(key):
+        return key.astype(np.float32)
     firsts = np.maximum.accumulate(np.where(head, np.arange(len(head)), 0))
     gap = key - key[firsts]
     at = np.flatnonzero(head)

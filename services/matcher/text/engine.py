@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from services.matcher.scoring.additive import Floats
 from services.matcher.scoring.factors import FACTOR_OF
 from services.matcher.scoring.weights import Weights, load_weights
 from services.matcher.text.explaining import Judged, explain
 from services.matcher.text.extraction import Candidates, compete, extract
+from services.matcher.text.grouping import run_heads
 from services.matcher.text.hashing import Ints
 from services.matcher.text.index import TextIndex
 from services.matcher.text.matches import TextMatch
@@ -87,16 +87,9 @@ def _told(candidates: Candidates, logit: Floats, probability_min: float) -> Ints
     """The best title of each span, each title of a post once; likeliest first within a post."""
     choices = candidates.choices
     order = np.lexsort((-logit, choices.span))
-    best = order[_heads(choices.span[order])]
+    best = order[run_heads(choices.span[order])]
     told = best[logit[best] >= np.log(probability_min / (1 - probability_min))]
     owner = candidates.span_post[choices.span[told]] << 32 | choices.title[told]
     order = np.lexsort((-logit[told], owner))
-    told = told[order[_heads(owner[order])]]
+    told = told[order[run_heads(owner[order])]]
     return told[np.lexsort((-logit[told], candidates.span_post[choices.span[told]]))]
-
-
-def _heads(grouped: Ints) -> npt.NDArray[np.bool_]:
-    """The first of each run of equal values."""
-    heads = np.ones(len(grouped), dtype=np.bool_)
-    heads[1:] = grouped[1:] != grouped[:-1]
-    return heads

@@ -72,7 +72,7 @@ class FoldTable:
 def fold_text(text: str) -> str:
     """The obvious twin of the table: fold a string without keeping offsets."""
     text = unicodedata.normalize("NFKD", text.replace("&", " and "))
-    return "".join(c for c in text.casefold() if not unicodedata.combining(c))
+    return "".join(c for c in text.casefold() if not unicodedata.combining(c) and c not in _APOSTROPHES)
 
 
 @functools.cache

@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from services.matcher.text.choices import Choices
 from services.matcher.text.forms import Floats
+from services.matcher.text.grouping import places_in_run, run_heads
 from services.matcher.text.hashing import Ints
 from services.matcher.text.spans import Spans
 
@@ -19,15 +20,8 @@ def strongest(promise: Floats, post: Ints, most: int = SPANS_PER_POST_MAX) -> In
     if len(post) <= most:
         return np.arange(len(post))
     order = np.lexsort((-promise, post))
-    rank = _rank(post[order])
+    rank = places_in_run(run_heads(post[order]))
     return np.sort(order[rank < most])
-
-
-def _rank(grouped: Ints) -> Ints:
-    """0, 1, 2, ... within each run of equal values."""
-    places = np.arange(len(grouped))
-    head = np.append(True, grouped[1:] != grouped[:-1])
-    return places - np.maximum.accumulate(np.where(head, places, 0))
 
 
 def span_strength(choices: Choices, logits: Floats, spans: int) -> Floats:
@@ -58,7 +52,7 @@ def rival_features(spans: Spans, strength: Floats, post: Ints) -> Named:
 def claim_features(choices: Choices, logits: Floats, post: Ints) -> Named:
     """The best other title of the same span; and in how many spans of the post the title is seen."""
     order = np.lexsort((-logits, choices.span))
-    rank = _rank(choices.span[order])
+    rank = places_in_run(run_heads(choices.span[order]))
     first, second = order[rank == 0], order[rank == 1]
     spans = int(choices.span.max(initial=-1)) + 1
     best, other = np.full((2, spans), NONE, dtype=np.float32)

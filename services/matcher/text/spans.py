@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.matcher.text.building import STEM_WORDS
+from services.matcher.text.grouping import run_heads
 from services.matcher.text.hashing import Ints, KeyTable, run_hashes
 from services.matcher.text.words import Words, split_words
 
@@ -138,7 +139,7 @@ def _tags(words: Words) -> tuple[Ints, Ints, Ints, Ints]:
     if not len(at):
         return at, at, at, at
     segment = words.segment[at]
-    head = np.append(True, segment[1:] != segment[:-1])
+    head = run_heads(segment)
     tail = np.append(head[1:], True)
     first, last = at[head], at[tail]
     start, end = words.start[first], words.end[last]

@@ -39,6 +39,7 @@ class Boosting:
     learning_rate: float
     depth: int = -1
     seed: int = 7
+    sampled: float = 0.5  # of the features, for each tree
     monotone: bool = False  # features known to speak one way may only do so
 
     def parameters(self, names: tuple[str, ...]) -> dict[str, Any]:
@@ -46,7 +47,7 @@ class Boosting:
         return {
             "objective": "binary", "max_depth": self.depth, "num_leaves": self.leaves,
             "learning_rate": self.learning_rate, "min_data_in_leaf": 60, "min_sum_hessian_in_leaf": 5.0,
-            "lambda_l2": 5.0, "feature_fraction": 0.5, "bagging_fraction": 0.8, "bagging_freq": 1, "max_bin": 63,
+            "lambda_l2": 5.0, "feature_fraction": self.sampled, "bagging_fraction": 0.8, "bagging_freq": 1, "max_bin": 63,
             "seed": self.seed, "deterministic": True, "force_row_wise": True, "num_threads": 1, "verbose": -1,
             "use_missing": False, **(way if self.monotone else {}),
         }

@@ -40,7 +40,7 @@ BASE = (Boosting(rounds=80, depth=7, leaves=24, learning_rate=0.1),)
 FIRST_LOST = 0.002
 FIRST = Boosting(rounds=300, depth=2, leaves=4, learning_rate=0.1)
 FINAL = (
-    Boosting(rounds=150, depth=7, leaves=24, learning_rate=0.1, monotone=True),
+    Boosting(rounds=200, depth=7, leaves=28, learning_rate=0.07, monotone=True, sampled=0.3),
     Boosting(rounds=150, depth=7, leaves=24, learning_rate=0.08, seed=8),
 )
 

@@ -15,7 +15,7 @@ def spelled(words: Words) -> list[str]:
 
 @given(st.text(alphabet=st.characters(max_codepoint=0x24F, categories=("Lu", "Ll", "Nd")), max_size=40))
 def test_a_word_folds_as_its_slow_twin_says(text: str) -> None:
-    assert "".join(spelled(split_words([text]))) == fold_text(text)
+    assert "".join(spelled(split_words([text]))) == "".join(filter(str.isalnum, fold_text(text)))
 
 
 @pytest.mark.parametrize(
