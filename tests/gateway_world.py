@@ -296,7 +296,7 @@ async def gateway_world(
         **{"drain_s": 1.0, **settings},
         **{f"{name}_address": backend.address for name, backend in backends.items()},
     )
-    async with redis.connect(redis_url) as emptied:
+    async with redis.connect_consumer(redis_url) as emptied:
         await emptied.flushall()
     async with AsyncExitStack() as stack:
         for backend in backends.values():
