@@ -13,6 +13,7 @@ _SAID = pytest.StashKey[str]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update", action="store_true", help="record what goldens now say instead of comparing")
     parser.addoption("--branches-min", type=float, default=0.0, help=f"percent of branches {REPORT} must show")
 
 
