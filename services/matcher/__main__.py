@@ -21,6 +21,8 @@ from services.matcher.wiring import Outside, Wired, wire
 
 NAME = "matcher"
 SERVICES = "spotlight.matcher.v1."
+# Less is not worth explaining: a policy drops far more, and no calibration or picture lifts it to an anchor.
+PROBABILITY_MIN = 0.05
 
 
 async def main() -> None:
@@ -35,7 +37,7 @@ async def main() -> None:
             database=database,
             feed=GrpcCatalogFeed(Client(catalog_pb2_grpc.CatalogServiceStub, peer, telemetry=telemetry)),
             worker=worker,
-            engine_of=lambda index: TextEngine(index, weights),
+            engine_of=lambda index: TextEngine(index, weights, probability_min=PROBABILITY_MIN),
             decode_video=kept_video_of,
             clock=clock.SystemClock(),
             new_id=ids.new_id,

@@ -1,10 +1,8 @@
-"""From a batch of videos to candidates: words and pictures searched, fused and calibrated."""
+"""Videos as the text engine reads them, and what it found as candidates."""
 
 from collections.abc import Sequence
 
-from services.matcher.calibration import Calibration, calibrated
 from services.matcher.domain import Candidate, Evidence, RunnerUp, Span, Video
-from services.matcher.index import Names
 from services.matcher.text.matches import Evidence as TextEvidence
 from services.matcher.text.matches import TextMatch
 from services.matcher.text.posts import Field, Post
@@ -30,12 +28,6 @@ def post_of(video: Video) -> Post:
         language=video.language,
         create_time=video.create_time,
     )
-
-
-def text_candidates(names: Names, calibration: Calibration, videos: Sequence[Video]) -> list[tuple[Candidate, ...]]:
-    """The candidates of each video by its words, the most probable first."""
-    found = names.engine.match_batch([post_of(video) for video in videos])
-    return [tuple(calibrated(calibration, candidate_of(match)) for match in matches) for matches in found]
 
 
 def ranked(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:

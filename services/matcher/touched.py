@@ -20,7 +20,8 @@ RUN_LENGTH = 64  # batches merged into one sorted run; 10,000 batches make 157 l
 GLUED_CHARS_MIN = 4  # a shorter name inside a longer hashtag means nothing
 PART_CHARS_MIN = 2
 _WORD = re.compile(r"[^\W_]+")
-_UNSPACED_FIRST = 0x2E80  # from here on most scripts write without spaces
+_UNSPACED = re.compile("[\u2e80-\U0010ffff]")  # from here on most scripts write without spaces
+_COMBINING = re.compile("[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u3099\u309a]")
 
 Hashes = npt.NDArray[np.uint32]
 
@@ -36,42 +37,35 @@ class Footprint:
         return np.array(sorted(self.words), dtype=np.uint32).tobytes()
 
 
-def footprint_of(video: Video) -> Footprint:
-    """Everything of a video that a name could be found in."""
-    texts = (
-        video.video_description,
-        video.voice_to_text,
-        video.sound_title,
-        video.sound_author,
-        *video.ocr_text,
-        *video.video_mention_list,
-    )
-    words: set[int] = set()
-    for text in texts:
-        if text:
-            words.update(map(_hash, words_of(text)))
-    tags = {"".join(words_of(tag)) for tag in (*video.hashtag_names, *_tags_in(video.video_description))}
-    tags.discard("")
-    words.update(map(_hash, tags))
-    return Footprint(frozenset(words), frozenset(tags))
-
-
-def union(footprints: Iterable[Footprint]) -> Footprint:
-    words: set[int] = set()
+def footprint_of(*videos: Video) -> Footprint:
+    """Everything of one or more videos that a name could be found in."""
+    words: set[str] = set()
     tags: set[str] = set()
-    for each in footprints:
-        words |= each.words
-        tags |= each.tags
-    return Footprint(frozenset(words), frozenset(tags))
+    for video in videos:
+        caption = video.video_description
+        words.update(words_of(caption))
+        others = (video.voice_to_text, video.sound_title, video.sound_author)
+        rest = " ".join((*others, *video.ocr_text, *video.video_mention_list)).strip()
+        if rest:
+            words.update(words_of(rest))
+        for tag in video.hashtag_names:
+            tags.add(tag.casefold() if tag.isascii() and tag.isalnum() else "".join(words_of(tag)))
+        if "#" in caption:
+            tags.update("".join(words_of(tag)) for tag in _tags_in(caption))
+    tags.discard("")
+    # Hashed once a batch: its videos share most of their words.
+    return Footprint(frozenset(map(_hash, words | tags)), frozenset(tags))
 
 
 def words_of(text: str) -> list[str]:
     """The folded words of a text; a run of a script without spaces gives its pairs of characters."""
     if text.isascii():
         return _WORD.findall(text.casefold())
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    plain = "".join(char for char in decomposed if not unicodedata.combining(char))
-    return [part for word in _WORD.findall(plain) for part in _spaced(word)]
+    plain = _COMBINING.sub("", unicodedata.normalize("NFKD", text.casefold()))
+    words = _WORD.findall(plain)
+    if not _UNSPACED.search(plain):
+        return words
+    return [part for word in words for part in _spaced(word)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +192,6 @@ def _tags_in(text: str) -> list[str]:
 
 def _spaced(word: str) -> Iterable[str]:
     """The word itself, or its pairs of characters when it belongs to a script without spaces."""
-    if len(word) > 1 and any(ord(char) >= _UNSPACED_FIRST for char in word):
+    if len(word) > 1 and _UNSPACED.search(word):
         return (word[at : at + 2] for at in range(len(word) - 1))
     return (word,)

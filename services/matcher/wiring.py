@@ -11,6 +11,7 @@ from chassis.mongo import Database
 from chassis.server import Background
 from chassis.telemetry import Telemetry
 from services.matcher.index import EngineOf, LiveIndex
+from services.matcher.seen import SeenVideos
 from services.matcher.service.anchors import Anchors, DecodeVideo
 from services.matcher.service.follower import CatalogFollower
 from services.matcher.service.hearings import Hearings
@@ -87,12 +88,12 @@ async def wire(outside: Outside) -> Wired:
     clock, new_id, token_key = StoreClock(outside.clock), outside.new_id, outside.token_key
     shelf = Shelf.of(outside.database)
     await shelf.ensure_indexes()
-    touch_index = TouchIndex()
+    touch_index, seen = TouchIndex(), SeenVideos()
     index = LiveIndex(clock, outside.engine_of, outside.text_class)
     regime = RegimeFollower(shelf.state, shelf.versions, index, clock=clock, telemetry=outside.telemetry)
     await regime.begin()
     sight = Pictures(index, outside.worker)
-    matching = Matching(shelf, index, regime, sight, clock=clock, new_id=new_id, touch_index=touch_index)
+    matching = Matching(shelf, index, regime, sight, clock=clock, new_id=new_id, touch_index=touch_index, seen=seen)
     anchors = Anchors(
         shelf,
         index,
@@ -108,6 +109,7 @@ async def wire(outside: Outside) -> Wired:
         shelf,
         feed=outside.feed,
         touch_index=touch_index,
+        seen=seen,
         decode_video=outside.decode_video,
         clock=clock,
         new_id=new_id,

@@ -11,14 +11,17 @@ from chassis.errors import InvalidArgument, Violation
 from chassis.ids import NewId
 from chassis.mongo import RequestIdReused
 from services.matcher import touched
+from services.matcher.calibration import calibrated
 from services.matcher.domain import Candidate, Cause, StoredVideo, Video, standing_of, with_stats
 from services.matcher.errors import Contended
 from services.matcher.index import LiveIndex
-from services.matcher.matching import ranked, text_candidates
+from services.matcher.matching import candidate_of, post_of, ranked
 from services.matcher.queueing import FINISHED, reopened, task_for, task_needs
 from services.matcher.results import Matched, RequestKey
 from services.matcher.reviewing import Task, closed
 from services.matcher.rulings import Basis, Ruling, ruled
+from services.matcher.seen import SeenVideos
+from services.matcher.service.pooling import EnginePool
 from services.matcher.service.regime import RegimeFollower
 from services.matcher.service.shelf import Shelf
 from services.matcher.store.commit import Stale, Unit
@@ -49,14 +52,17 @@ class Matching:
         clock: Clock,
         new_id: NewId,
         touch_index: touched.TouchIndex,
+        seen: SeenVideos,
     ) -> None:
         self._shelf = shelf
         self._index = index
+        self._pool = EnginePool(index)
         self._regime = regime
         self._sight = sight
         self._clock = clock
         self._new_id = new_id
         self._touch_index = touch_index
+        self._seen = seen
         self._counts: Counter[int] = Counter()
 
     async def match_videos(
@@ -69,11 +75,12 @@ class Matching:
             if known is not None and known != request.body_hash:
                 raise RequestIdReused
             request = RequestKey("" if known else request.id, request.body_hash)
+        is_news = not self._seen.may_hold_any(video.id for video in videos)
         for _ in range(ATTEMPTS_MAX):
             try:
-                return await self._match(videos, request, validate_only=validate_only)
+                return await self._match(videos, request, validate_only=validate_only, is_news=is_news)
             except Stale:
-                continue
+                is_news = False  # another process has seen one of them
         raise Contended
 
     def take_counts(self) -> Mapping[int, int]:
@@ -83,14 +90,15 @@ class Matching:
 
     async def candidates(self, videos: Sequence[Video]) -> tuple[list[tuple[Candidate, ...]], Basis]:
         """What the index in use finds for each video."""
-        names, calibration = self._index.names, self._regime.calibration
+        names, found = await self._pool.match([post_of(video) for video in videos])
+        calibration = self._regime.calibration
         basis = Basis(
             model_version=names.engine.model_version,
             calibration_version=calibration.version,
             catalog_revision=names.revision,
         )
-        found = text_candidates(names, calibration, videos)
-        return [ranked(each) for each in await self._sight.fused(videos, found)], basis
+        by_words = [[calibrated(calibration, candidate_of(match)) for match in matches] for matches in found]
+        return [ranked(each) for each in await self._sight.fused(videos, by_words)], basis
 
     async def write(self, rulings: Sequence[Ruling], unit: Unit) -> None:
         """Writes decisions together with the rest of a unit; may raise Stale.
@@ -142,49 +150,37 @@ class Matching:
         await self.write_rulings(rulings, now)
         return sum(len(ruling.changes) for ruling in rulings)
 
-    async def _match(self, videos: Sequence[Video], request: RequestKey, *, validate_only: bool) -> tuple[Matched, ...]:
+    async def _match(
+        self, videos: Sequence[Video], request: RequestKey, *, validate_only: bool, is_news: bool
+    ) -> tuple[Matched, ...]:
         now = self._clock.now()
         found, basis = await self.candidates(videos)
-        known = await self._shelf.videos.batch([video.id for video in videos])
-        rulings = [
-            self._ruling(video, candidates, known.get(video.id), basis, now)
+        known = {} if is_news else await self._shelf.videos.batch([video.id for video in videos])
+        regime = self._regime.now()
+        rulings = {
+            video.id: ruled(
+                regime, now, _before(video, known.get(video.id), now), candidates, basis=basis, cause=Cause.POLICY
+            )
             for video, candidates in zip(videos, found, strict=True)
-        ]
-        if validate_only:
-            return tuple(_matched(ruling, is_unchanged=True) for ruling in rulings)
-        fresh = await self._fresh(videos, known)
+            if candidates or video.id in known
+        }
+        fresh = {video.id for video in videos} if is_news else await self._fresh(videos, known)
         written = [
             ruling
-            for ruling in rulings
-            if (ruling.is_changed or ruling.video.id in fresh) and (ruling.video.matches or ruling.video.id in known)
+            for video_id, ruling in rulings.items()
+            if (ruling.is_changed or video_id in fresh) and (ruling.video.matches or video_id in known)
         ]
-        archived = [video for video in videos if video.id in fresh]
-        await self._write(archived, written, request, now)
-        self._counts.update(bin_of(match.candidate.probability) for ruling in written for match in ruling.video.matches)
-        touched_ids = fresh | {ruling.video.id for ruling in written}
-        return tuple(_matched(ruling, is_unchanged=ruling.video.id not in touched_ids) for ruling in rulings)
-
-    def _ruling(
-        self,
-        video: Video,
-        candidates: Sequence[Candidate],
-        known: StoredVideo | None,
-        basis: Basis,
-        now: datetime,
-    ) -> Ruling:
-        regime = self._regime.now()
-        if known is not None and known.digest == video.digest:
-            return ruled(regime, now, known, candidates, basis=basis, cause=Cause.POLICY)
-        standing = standing_of(video, now.timestamp())
-        before = StoredVideo(
-            id=video.id,
-            standing=standing,
-            matches=known.matches if known else (),
-            digest=video.digest,
-            body=video.body,
-            version=known.version if known else 0,
+        if not validate_only:
+            await self._write([video for video in videos if video.id in fresh], written, request, now)
+        touched_ids = set() if validate_only else fresh | {ruling.video.id for ruling in written}
+        return tuple(
+            Matched(
+                video_id=video.id,
+                matches=rulings[video.id].video.matches if video.id in rulings else (),
+                is_unchanged=video.id not in touched_ids,
+            )
+            for video in videos
         )
-        return ruled(regime, now, before, candidates, basis=basis, cause=Cause.POLICY)
 
     async def _fresh(self, videos: Sequence[Video], known: Mapping[str, StoredVideo]) -> set[str]:
         """The videos that were never sent with these inputs."""
@@ -206,9 +202,11 @@ class Matching:
             await self._shelf.committer.append(archive, key)
         if archive:
             self._touch_index.add(archive.id, archive.tokens, tags, len(archived))
+            self._seen.add(archive.video_ids)
+        self._counts.update(bin_of(match.candidate.probability) for each in written for match in each.video.matches)
 
     def _archive(self, videos: Sequence[Video]) -> tuple[Archive, frozenset[str]]:
-        footprint = touched.union(touched.footprint_of(video) for video in videos)
+        footprint = touched.footprint_of(*videos)
         archive = Archive(
             id=self._new_id(),
             video_ids=tuple(video.id for video in videos),
@@ -248,8 +246,18 @@ class Matching:
         return created, updated
 
 
-def _matched(ruling: Ruling, *, is_unchanged: bool) -> Matched:
-    return Matched(video_id=ruling.video.id, matches=ruling.video.matches, is_unchanged=is_unchanged)
+def _before(video: Video, known: StoredVideo | None, now: datetime) -> StoredVideo:
+    """What the decision starts from: the known video, with what is new of it."""
+    if known is not None and known.digest == video.digest:
+        return known
+    return StoredVideo(
+        id=video.id,
+        standing=standing_of(video, now.timestamp()),
+        matches=known.matches if known else (),
+        digest=video.digest,
+        body=video.body,
+        version=known.version if known else 0,
+    )
 
 
 def _require_distinct(videos: Sequence[Video]) -> None:

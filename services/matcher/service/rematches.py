@@ -17,6 +17,7 @@ from services.matcher.errors import Contended, RematchNotFound, RematchRunning
 from services.matcher.lifecycle import REMATCH, RematchAct, RematchState
 from services.matcher.results import Rematch, RequestKey
 from services.matcher.rulings import ruled
+from services.matcher.seen import SeenVideos
 from services.matcher.service.matching import ATTEMPTS_MAX, Matching
 from services.matcher.service.regime import RegimeFollower
 from services.matcher.service.shelf import Shelf
@@ -46,6 +47,7 @@ class Rematching:
         *,
         feed: CatalogFeed,
         touch_index: TouchIndex,
+        seen: SeenVideos,
         decode_video: Decode,
         clock: Clock,
         new_id: NewId,
@@ -61,6 +63,7 @@ class Rematching:
         self._state = shelf.state
         self._feed = feed
         self._touch_index = touch_index
+        self._seen = seen
         self._decode_video = decode_video
         self._clock = clock
         self._new_id = new_id
@@ -119,8 +122,10 @@ class Rematching:
         async for page in self._segments.footprints():
             for each in page:
                 if each.archive_id not in known:
-                    self._touch_index.add(each.archive_id, each.tokens, each.tags, each.video_count)
+                    self._touch_index.add(each.archive_id, each.tokens, each.tags, len(each.video_ids))
+                    self._seen.add(each.video_ids)
             await asyncio.sleep(0)
+        self._seen.complete()
         self._remembered.set()
 
     async def run(self) -> None:

@@ -114,12 +114,14 @@ class Reviews:
         task = await self._task(task_id)
         if task.state is TaskState.OPEN and task.token == token:
             return task
-        return await self._changed(
+        released = await self._changed(
             task_id,
             lambda task, now: reviewing.released(task, reviewer_id, token, now),
             actor=reviewer_id,
             act="task.release",
         )
+        self._free.clear()
+        return released
 
     async def decide_review_task(self, task_id: str, vote: Vote, request: RequestKey) -> tuple[Task, Match | None]:
         """Votes; the last vote needed decides the match in the same transaction."""
@@ -204,6 +206,8 @@ class Reviews:
         decisions = [] if vote.verdict is Verdict.SKIP else [await self._decision(task, after.votes[-1])]
         unit = Unit(time=now, tasks=[(task, after)], decisions=decisions, audit=[entry])
         await self._matching.write(rulings, unit)
+        if after.state is TaskState.OPEN:
+            self._free.clear()  # it waits for the next reader: whoever asks now may have it
 
     async def _settled(self, task: Task, now: datetime) -> list[Ruling]:
         """What the outcome of a task makes of its match, and of the title that is the right one."""

@@ -31,7 +31,7 @@ class Footprint:
     archive_id: str
     tokens: bytes
     tags: tuple[str, ...]
-    video_count: int
+    video_ids: tuple[str, ...]
 
 
 def segment_document(archive: Archive) -> Document:
@@ -43,7 +43,6 @@ def segment_document(archive: Archive) -> Document:
         "bs": list(archive.bodies),
         "tok": archive.tokens,
         "tag": "\n".join(archive.tags),
-        "n": len(archive.video_ids),
     }
 
 
@@ -98,10 +97,11 @@ class Segments:
         while True:
             with deadline():
                 cursor = self._segments.find(
-                    {"_id": {"$gt": after_id}}, {"tok": 1, "tag": 1, "n": 1}, sort=[("_id", 1)]
+                    {"_id": {"$gt": after_id}}, {"tok": 1, "tag": 1, "ids": 1}, sort=[("_id", 1)]
                 ).limit(batch_size)
                 page = [
-                    Footprint(each["_id"], each["tok"], tuple(each["tag"].split()), each["n"]) async for each in cursor
+                    Footprint(each["_id"], each["tok"], tuple(each["tag"].split()), tuple(each["ids"]))
+                    async for each in cursor
                 ]
             if not page:
                 return

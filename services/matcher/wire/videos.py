@@ -29,10 +29,11 @@ def videos_of(messages: Iterable[pb.Video]) -> tuple[Video, ...]:
 
 def video_of(message: pb.Video, *, at: str = "video.") -> Video:
     """The video as sent; pixels are parted from what is kept, and both are fingerprinted."""
-    digest = hashlib.blake2b(message.SerializeToString(deterministic=True), digest_size=DIGEST_BYTES).digest()
+    whole = message.SerializeToString(deterministic=True)
+    digest = hashlib.blake2b(whole, digest_size=DIGEST_BYTES).digest()
     images, clip = tuple(message.images), message.video
     if not images and not clip:
-        return _video(message, message.SerializeToString(), digest, at)
+        return _video(message, whole, digest, at)
     kept = pb.Video()
     kept.CopyFrom(message)
     kept.ClearField("images")
@@ -57,6 +58,7 @@ def video_message(video: StoredVideo) -> pb.Video:
 
 
 def _video(message: pb.Video, body: bytes, digest: bytes, at: str) -> Video:
+    has_sound = message.HasField("sound")
     return Video(
         id=message.id,
         body=body,
@@ -69,8 +71,8 @@ def _video(message: pb.Video, body: bytes, digest: bytes, at: str) -> Video:
         hashtag_names=tuple(message.hashtag_names),
         video_mention_list=tuple(message.video_mention_list),
         music_id=message.music_id,
-        sound_title=message.sound.title,
-        sound_author=message.sound.author,
+        sound_title=message.sound.title if has_sound else "",
+        sound_author=message.sound.author if has_sound else "",
         effect_ids=tuple(message.effect_ids),
         voice_to_text=message.voice_to_text,
         ocr_text=tuple(message.ocr_text),
