@@ -1,5 +1,5 @@
 """kill -9 of the process and of the store, and writes whose answer is lost, at random points: every acknowledged event
-counts once. Two seeds in CI; SPOTLIGHT_STRESS=1 runs twenty, 10,000 events each."""
+counts once. Two short seeds with every run; `-m stress` runs twenty of 10,000 events each."""
 
 import asyncio
 import contextlib
@@ -21,9 +21,6 @@ from protos.metrics.v1 import metrics_pb2_grpc
 from services.metrics import rebuild
 
 ROOT = Path(__file__).resolve().parents[3]
-STRESS = os.environ.get("SPOTLIGHT_STRESS") == "1"
-SEEDS = range(20) if STRESS else range(2)
-EVENTS = 10_000 if STRESS else 3_000
 BATCH = 100
 CALLERS = 4
 VIDEOS = 20
@@ -142,7 +139,7 @@ async def send_until_acknowledged(house, batch, give_up):
     raise AssertionError("not acknowledged in time")
 
 
-def batches(seed):
+def batches(seed, events):
     return [
         pb.RecordEventsRequest(
             events=[
@@ -153,7 +150,7 @@ def batches(seed):
                 for n in range(BATCH)
             ]
         )
-        for start in range(0, EVENTS, BATCH)
+        for start in range(0, events, BATCH)
     ]  # fmt: skip
 
 
@@ -175,21 +172,32 @@ async def shoot(house, rng, done):
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", range(2))
 async def test_every_acknowledged_event_counts_once(seed, tmp_path):
+    await run(seed, 3_000, tmp_path)
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("seed", range(20))
+async def test_every_acknowledged_event_counts_once_in_twenty_seeds(seed, tmp_path):
+    await run(seed, 10_000, tmp_path)
+
+
+async def run(seed, events, tmp_path):
     rng = random.Random(seed)
     house = House(tmp_path, rng)
     async with ForgetfulWire(house.store_port, rng, 0.05) as wire:
         house.mongo_port = wire.port
         house.start_metrics()
         try:
-            await counted_once(house, seed, rng)
+            await counted_once(house, seed, rng, events)
         finally:
             house.stop()
 
 
-async def counted_once(house, seed, rng):
-    waiting, give_up, done = iter(batches(seed)), time.monotonic() + 240, asyncio.Event()
+async def counted_once(house, seed, rng, events):
+    waiting, give_up, done = iter(batches(seed, events)), time.monotonic() + 240, asyncio.Event()
 
     async def caller():
         for batch in waiting:
@@ -210,9 +218,9 @@ async def counted_once(house, seed, rng):
             pb.GetTitleReportRequest(title_id="movie:1", granularity=pb.GRANULARITY_TOTAL)
         )
     assert Counter({each.video_id: each.view_count for each in found.counts}) == {
-        f"v{n}": EVENTS // VIDEOS for n in range(VIDEOS)
+        f"v{n}": events // VIDEOS for n in range(VIDEOS)
     }
-    assert info.accepted_count == sum(total.event_count for total in report.totals) == EVENTS
+    assert info.accepted_count == sum(total.event_count for total in report.totals) == events
     house.kill_metrics()
     database = mongo.connect(f"mongodb://127.0.0.1:{house.store_port}", "spotlight_metrics")
     stored, anew = await rebuild.verify(database)
