@@ -107,9 +107,7 @@ def case_of(video: FanVideo, fingerprinter: Fingerprinter) -> Case:
     return Case(title_id=video.title_id, kind=video.kind, edit=video.edit, frames=frames, cpu_ms=cpu_ms)
 
 
-def pictures_case(
-    scene: Scene, edit: str, others: Sequence[Picture], seed: str, fingerprinter: Fingerprinter
-) -> Case:
+def pictures_case(scene: Scene, edit: str, others: Sequence[Picture], seed: str, fingerprinter: Fingerprinter) -> Case:
     """The edited pictures as JPEGs, one a second, without a video around them."""
     pictures = [jpeg_again(picture) for picture in edited(scene, edit, others, seed)]
     started = time.process_time()
@@ -258,9 +256,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
     model = FrameModel(arguments.frame_model) if arguments.frame_model else None
     fingerprinter = Fingerprinter(model)
     items = read_index(arguments.images / "index.jsonl")
-    world = corpus(
-        items, Random(SEED), posters_shown=60, slides=arguments.strangers, cards=arguments.strangers // 10
-    )
+    world = corpus(items, Random(SEED), posters_shown=60, slides=arguments.strangers, cards=arguments.strangers // 10)
     references = references_of(world.references, fingerprinter)
     videos = video_cases(world, fingerprinter, arguments.videos)
     frames = frame_cases(world, fingerprinter, arguments.videos)

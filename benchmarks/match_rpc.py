@@ -34,7 +34,7 @@ from tools.cli.catalogs import read_titles
 
 ROOT = Path(__file__).resolve().parent.parent
 BATCH = 100
-IN_FLIGHT = 4
+IN_FLIGHT = 12
 WARM_BATCHES = 20
 
 

@@ -42,16 +42,22 @@ def main() -> None:
         scan_per_s = _in_a_process(_scan, names, [p.caption for p in posts[:SCAN_POSTS]])
         phrase_per_s = _in_a_process(_phrases, names[:SPACY_NAMES], [p.caption for p in posts[:SPACY_POSTS]])
     result = {
-        "posts_per_s": round(posts_per_s), "rss_mb": round(rss_mb), "build_s": round(build_s, 1),
-        "load_s": round(load_s, 2), "vs_scan": round(posts_per_s / scan_per_s, 3),
+        "posts_per_s": round(posts_per_s),
+        "rss_mb": round(rss_mb),
+        "build_s": round(build_s, 1),
+        "load_s": round(load_s, 2),
+        "vs_scan": round(posts_per_s / scan_per_s, 3),
         "vs_phrase_matcher": round(posts_per_s / phrase_per_s, 2) if phrase_per_s else None,
     }
     print(f"{len(posts)} posts, {len(names)} names, {os.cpu_count()} cores; one core each")
     print(f"index built in {build_s:.1f} s, loaded in {load_s:.2f} s (weights included)")
     print(f"matched {posts_per_s:,.0f} posts/s ({matches} matches), {rss_mb:.0f} MB resident")
     print(f"ahocorasick_rs, the raw scan alone: {scan_per_s:,.0f} posts/s")
-    print(f"spaCy PhraseMatcher, {SPACY_NAMES} names: {phrase_per_s:,.0f} posts/s" if phrase_per_s
-          else "spaCy PhraseMatcher: spaCy is not installed (requirements/train.txt)")
+    print(
+        f"spaCy PhraseMatcher, {SPACY_NAMES} names: {phrase_per_s:,.0f} posts/s"
+        if phrase_per_s
+        else "spaCy PhraseMatcher: spaCy is not installed (requirements/train.txt)"
+    )
     if arguments.json:
         print(json.dumps(result))
 

@@ -25,7 +25,9 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     if least and not hasattr(session.config, "workerinput"):
         totals = json.loads(REPORT.read_text())["totals"]
         share = 100 * totals["covered_branches"] / max(1, totals["num_branches"])
-        session.config.stash[_SAID] = f"{share:.1f} % of {totals['num_branches']} branches are covered, {least:.0f} % must"
+        session.config.stash[_SAID] = (
+            f"{share:.1f} % of {totals['num_branches']} branches are covered, {least:.0f} % must"
+        )
         if share < least:
             session.testsfailed += 1
     return result

@@ -34,9 +34,7 @@ def a_title(
     id: str = "t1", name: str = "Dune", probability: float = 0.95, *, state=TitleState.ACTIVE, **card
 ) -> CatalogTitle:
     """A title the toy engine finds by its name, with this probability."""
-    names = TitleNames(
-        title_id=id, media_type=MediaType.MOVIE, names=(Name(text=name),), popularity=probability
-    )
+    names = TitleNames(title_id=id, media_type=MediaType.MOVIE, names=(Name(text=name),), popularity=probability)
     given = {"media_type": "movie", "studio_id": "s1", **card}
     return CatalogTitle(names=names, card=TitleCard(name, state, **given))
 
@@ -110,9 +108,7 @@ class ToyEngine:
                 reference_id=name.lower(),
             ),
         )
-        return TextMatch(
-            title_id=title.title_id, probability=probability_of(logit), logit=logit, evidence=evidence
-        )
+        return TextMatch(title_id=title.title_id, probability=probability_of(logit), logit=logit, evidence=evidence)
 
 
 @dataclass
@@ -199,9 +195,7 @@ class World:
         return {anchor.video_id: anchor.title_id for anchor in response.anchors}
 
     async def changes(self, after: int = 0) -> list[pb.MatchChange]:
-        response = await self.matcher.ListMatchChanges(
-            pb.ListMatchChangesRequest(after_sequence=after, page_size=200)
-        )
+        response = await self.matcher.ListMatchChanges(pb.ListMatchChangesRequest(after_sequence=after, page_size=200))
         return list(response.changes)
 
     async def again(self) -> Wired:
@@ -210,9 +204,7 @@ class World:
 
 
 @asynccontextmanager
-async def a_world(
-    database: Database, folder: Path, *titles: CatalogTitle, new_id=None
-) -> AsyncIterator[World]:
+async def a_world(database: Database, folder: Path, *titles: CatalogTitle, new_id=None) -> AsyncIterator[World]:
     """A matcher whose index holds these titles."""
     clock, catalog = FakeClock(), ToyCatalog()
     for title in titles:

@@ -62,9 +62,7 @@ def rpcs_page() -> str:
             lines += ["\n| method | HTTP | what it does |", "|---|---|---|"]
             for m, method in enumerate(service.method):
                 comment = first_sentence(comments.get((SERVICE_FIELD, s, METHOD_FIELD, m), ""))
-                lines.append(
-                    f"| `{method.name}`{streams(method)} | {'<br>'.join(bindings(method))} | {comment} |"
-                )
+                lines.append(f"| `{method.name}`{streams(method)} | {'<br>'.join(bindings(method))} | {comment} |")
     return "\n".join(lines) + "\n"
 
 
@@ -173,9 +171,7 @@ def settings_table(settings: type[Settings], names: set[str]) -> Iterator[str]:
     yield "|---|---|---|"
     for name, field in settings.model_fields.items():
         if name in names:
-            default = (
-                "required" if field.is_required() else f"`{field.get_default(call_default_factory=True)!r}`"
-            )
+            default = "required" if field.is_required() else f"`{field.get_default(call_default_factory=True)!r}`"
             yield f"| `{env_name(settings, name)}` | {cell(default)} | {cell(field.description or '')} |"
 
 
@@ -197,18 +193,12 @@ def code_files() -> Iterator[Path]:
 
 def metric_rows(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
-        if not (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and node.func.attr in METRIC_KINDS
-        ):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in METRIC_KINDS):
             continue
         values = [constant(argument) for argument in node.args]
         if len(values) < 2 or not (isinstance(values[0], str) and isinstance(values[1], str)):  # noqa: PLR2004
             continue
-        labels = next(
-            (constant(k.value) for k in node.keywords if k.arg == "labels"), values[2] if values[2:] else ()
-        )
+        labels = next((constant(k.value) for k in node.keywords if k.arg == "labels"), values[2] if values[2:] else ())
         shown = ", ".join(f"`{label}`" for label in labels or ())
         where = path.relative_to(ROOT)
         yield f"| `{PREFIX}{values[0]}` | {node.func.attr} | {shown} | {cell(values[1])} | `{where}` |"

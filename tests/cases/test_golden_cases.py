@@ -52,7 +52,9 @@ def test_what_was_right_stays_right(engine: TextEngine, phenomenon: str, request
     now = outcome(engine, phenomenon)
     golden = json.loads(GOLDEN.read_text("utf-8")) if GOLDEN.exists() else {}
     if request.config.getoption("--update"):
-        GOLDEN.write_text(json.dumps(dict(sorted({**golden, phenomenon: now}.items())), ensure_ascii=False, indent=1) + "\n", "utf-8")
+        GOLDEN.write_text(
+            json.dumps(dict(sorted({**golden, phenomenon: now}.items())), ensure_ascii=False, indent=1) + "\n", "utf-8"
+        )
         return
     was = golden[phenomenon]
     assert not set(was["right"]) - set(now["right"]), "cases lost"

@@ -40,7 +40,9 @@ def match(
             count, seconds = _match_all(path, posts, out, workers)
         except (OSError, PostUnreadable, ValueError) as error:
             raise typer.BadParameter(str(error)) from error
-    typer.echo(f"{count} posts in {seconds:.1f} s: {count / max(seconds, 1e-9):,.0f} posts/s with {workers} worker(s), {memory_mb():.0f} MB")
+    typer.echo(
+        f"{count} posts in {seconds:.1f} s: {count / max(seconds, 1e-9):,.0f} posts/s with {workers} worker(s), {memory_mb():.0f} MB"
+    )
 
 
 def memory_mb() -> float:

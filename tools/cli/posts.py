@@ -51,9 +51,12 @@ def predict(engine: TextEngine, lines: list[bytes]) -> list[bytes]:
     """The prediction of each line: pure, so that any number of processes may share the work."""
     ids, posts = zip(*map(read_post, lines), strict=True) if lines else ((), ())
     return [
-        orjson.dumps({
-            "id": post_id,
-            "matches": [{"title_id": t, "probability": round(p, 6)} for t, p in found.items()],
-        }) + b"\n"
+        orjson.dumps(
+            {
+                "id": post_id,
+                "matches": [{"title_id": t, "probability": round(p, 6)} for t, p in found.items()],
+            }
+        )
+        + b"\n"
         for post_id, found in zip(ids, engine.probabilities(posts), strict=True)
     ]

@@ -20,11 +20,8 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 LEAVES_MAX = 32  # a tree's leaves are the bits of one word
-ROWS_PER_STEP = 256  # so many rows' words stay in the cache
+ROWS_PER_STEP = 128  # so many rows' words stay in the cache
 EXPLAINED_PER_STEP = 32
-_DE_BRUIJN = np.uint32(0x077CB531)
-_BIT_OF = np.zeros(32, dtype=np.int64)
-_BIT_OF[[((int(_DE_BRUIJN) << i) & 0xFFFFFFFF) >> 27 for i in range(32)]] = np.arange(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +47,7 @@ class Forest:
     bias: float
     edges: tuple[Floats, ...]
     leaf_value: Floats  # (trees, LEAVES_MAX)
+    leaves: npt.NDArray[np.uint32]  # a bit for each leaf a tree has
     possible: tuple[npt.NDArray[np.uint32], ...]  # per feature (bins, trees): the leaves not ruled out
     paths: Paths
     tree: Ints  # of each leaf
@@ -70,14 +68,13 @@ class Forest:
 
     def _step(self, bins: Ints) -> Floats:
         trees = len(self.leaf_value)
-        possible = np.full((bins.shape[1], trees), 0xFFFFFFFF, dtype=np.uint32)
+        left = np.repeat(self.leaves[None], bins.shape[1], axis=0)
         for row, edges in enumerate(self.edges):
             if len(edges):
-                possible &= self.possible[row][bins[row]]
-        lowest = possible & (~possible + np.uint32(1))
-        leaf = _BIT_OF[((lowest * _DE_BRUIJN) >> np.uint32(27)).astype(np.int64)]
-        leaf += np.arange(trees) * LEAVES_MAX
-        return (self.leaf_value.ravel()[leaf].sum(axis=1, dtype=np.float64) + self.bias).astype(np.float32)
+                np.bitwise_and(left, self.possible[row].take(bins[row], axis=0), out=left)
+        _, exponent = np.frexp(left.astype(np.float32))  # one bit is left, so its number is the exponent
+        leaf = exponent + (np.arange(trees) * LEAVES_MAX - 1)
+        return (self.leaf_value.ravel().take(leaf).sum(axis=1, dtype=np.float64) + self.bias).astype(np.float32)
 
     @property
     def expected(self) -> float:
@@ -146,9 +143,14 @@ def _group(paths: Paths, at: Ints, size: int) -> _Group:
     order = np.argsort(flat, kind="stable")
     owner, begin = np.unique(flat[order], return_index=True)
     return _Group(
-        feature=paths.feature[at, :size].astype(np.int64), low=paths.low[at, :size, None], high=paths.high[at, :size, None],
+        feature=paths.feature[at, :size].astype(np.int64),
+        low=paths.low[at, :size, None],
+        high=paths.high[at, :size, None],
         table=table.reshape(-1, size).astype(np.float32),
-        base=(np.arange(len(at), dtype=np.int32) << size)[:, None], order=order, begin=begin, owner=owner,
+        base=(np.arange(len(at), dtype=np.int32) << size)[:, None],
+        order=order,
+        begin=begin,
+        owner=owner,
     )
 
 
@@ -180,9 +182,7 @@ def _coalitions(size: int) -> tuple[tuple[tuple[int, ...], float], ...]:
     return tuple(result)
 
 
-def make_forest(
-    names: tuple[str, ...], bias: float, edges: tuple[Floats, ...], paths: Paths, tree: Ints
-) -> Forest:
+def make_forest(names: tuple[str, ...], bias: float, edges: tuple[Floats, ...], paths: Paths, tree: Ints) -> Forest:
     """From the leaves of all trees, left to right within each; `tree` says which tree a leaf is of."""
     trees = int(tree.max(initial=-1)) + 1
     first = np.searchsorted(tree, np.arange(trees))
@@ -197,4 +197,5 @@ def make_forest(
             bins = np.arange(len(edges[feature]) + 1)
             outside = (bins <= paths.low[leaf, slot]) | (bins > paths.high[leaf, slot])
             allowed[feature][outside, tree[leaf]] &= ~bit[leaf]
-    return Forest(names, bias, edges, leaf_value, tuple(allowed), paths, tree)
+    leaves = np.bitwise_or.reduceat(bit, first) if trees else np.empty(0, dtype=np.uint32)
+    return Forest(names, bias, edges, leaf_value, leaves, tuple(allowed), paths, tree)

@@ -65,7 +65,8 @@ class Weights:
     def save(self, path: Path) -> None:
         arrays: dict[str, Any] = {
             **{f"context_{name}": getattr(self.context, name) for name in ContextWeights.__slots__},
-            "calibration_raw": self.calibration.raw, "calibration_calibrated": self.calibration.calibrated,
+            "calibration_raw": self.calibration.raw,
+            "calibration_calibrated": self.calibration.calibrated,
         }
         head: dict[str, Any] = {"version": self.version, "promise_min": self.promise_min, "first_min": self.first_min}
         for name in ("promise", "first"):
@@ -84,7 +85,9 @@ def _pack(name: str, model: AdditiveModel, arrays: dict[str, Any]) -> dict[str, 
     tables = [p.table.ravel() for p in model.pairs]
     arrays[f"{name}_pairs"] = np.concatenate(tables) if tables else np.empty(0, dtype=np.float32)
     return {
-        "names": model.names, "bias": model.bias, "edges": [len(e) for e in model.edges],
+        "names": model.names,
+        "bias": model.bias,
+        "edges": [len(e) for e in model.edges],
         "pairs": [(p.left, p.right) for p in model.pairs],
     }
 

@@ -14,9 +14,18 @@ _ARTICLES = frozenset(("the", "a", "an", "der", "die", "das", "le", "la", "les",
 _PARTING = re.compile(r"\s*[:：]\s+|\s+[-–—|]\s+|\s*：\s*")
 _WORDS = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 _NUMERALS = (
-    ("1", "i", "one"), ("2", "ii", "two"), ("3", "iii", "three"), ("4", "iv", "four"), ("5", "v", "five"),
-    ("6", "vi", "six"), ("7", "vii", "seven"), ("8", "viii", "eight"), ("9", "ix", "nine"), ("10", "x", "ten"),
-    ("11", "xi", "eleven"), ("12", "xii", "twelve"),
+    ("1", "i", "one"),
+    ("2", "ii", "two"),
+    ("3", "iii", "three"),
+    ("4", "iv", "four"),
+    ("5", "v", "five"),
+    ("6", "vi", "six"),
+    ("7", "vii", "seven"),
+    ("8", "viii", "eight"),
+    ("9", "ix", "nine"),
+    ("10", "x", "ten"),
+    ("11", "xi", "eleven"),
+    ("12", "xii", "twelve"),
 )
 _NUMBER = {form: forms for forms in _NUMERALS[1:] for form in forms}
 _COUNTERS = frozenset(("part", "chapter", "vol", "volume", "episode"))

@@ -29,7 +29,18 @@ _PEOPLE_PER_TITLE_MAX = 40
 _NAME_ZIPF_MAX = 85  # a name of one word counts only when it is rarer than this (Zipf 3.4)
 _EPOCH = datetime.date(1970, 1, 1).toordinal()
 
-_FACTS = ("words", "chars", "zipf_min", "zipf_mean", "zipf_max", "zipf_other", "shape", "pair_min", "pair_mean", "place")
+_FACTS = (
+    "words",
+    "chars",
+    "zipf_min",
+    "zipf_mean",
+    "zipf_max",
+    "zipf_other",
+    "shape",
+    "pair_min",
+    "pair_mean",
+    "place",
+)
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 _Facts = tuple[bytes, float, int, int, int, int]  # id, popularity, year, day, type, topics
@@ -193,9 +204,16 @@ def _facts(
     mean = np.add.reduceat(english.astype(np.int64), head) // count
     rarest, usual = _pairs(words, head, tail)
     columns = (
-        np.minimum(count, 255), np.minimum(chars, 255), np.minimum.reduceat(english, head), mean,
-        np.maximum.reduceat(english, head), np.minimum.reduceat(elsewhere, head), shape,
-        rarest, usual, lexicon().places(words.span_keys(head, tail)),
+        np.minimum(count, 255),
+        np.minimum(chars, 255),
+        np.minimum.reduceat(english, head),
+        mean,
+        np.maximum.reduceat(english, head),
+        np.minimum.reduceat(elsewhere, head),
+        shape,
+        rarest,
+        usual,
+        lexicon().places(words.span_keys(head, tail)),
     )
     return np.stack([c.astype(np.uint8) for c in columns], axis=1)
 
@@ -233,14 +251,18 @@ def _alias_columns(names: _Names, popularity: npt.NDArray[np.generic]) -> Arrays
     stems = np.unique(_whole(names.stems, np.uint64))
     weight = np.power(10.0, np.asarray(popularity[title], dtype=np.float64))
     return {
-        "alias_key": table.keys, "alias_slots": table.slots, "alias_filter": table.filter,
-        **{f"alias_{n}": np.ascontiguousarray(rows[:, i]) for i, n in enumerate(
-            _FACTS)},
+        "alias_key": table.keys,
+        "alias_slots": table.slots,
+        "alias_filter": table.filter,
+        **{f"alias_{n}": np.ascontiguousarray(rows[:, i]) for i, n in enumerate(_FACTS)},
         "alias_weight": (np.add.reduceat(weight, heads) if len(heads) else weight).astype(np.float32),
         "alias_posting": np.append(heads, len(key)).astype(np.uint32),
-        "alias_text": _blob(texts), "alias_text_at": _offsets([len(t) for t in texts]),
-        "posting_title": title, "posting_kind": kind,
-        "stem_filter": KeyTable.build(stems).filter, "stem_key": stems,
+        "alias_text": _blob(texts),
+        "alias_text_at": _offsets([len(t) for t in texts]),
+        "posting_title": title,
+        "posting_kind": kind,
+        "stem_filter": KeyTable.build(stems).filter,
+        "stem_key": stems,
     }
 
 
@@ -289,9 +311,12 @@ def _person_columns(people: _People) -> Arrays:
     heads = np.flatnonzero(run_heads(key))
     table = KeyTable.build(key[heads])
     return {
-        "person_key": table.keys, "person_slots": table.slots, "person_filter": table.filter,
+        "person_key": table.keys,
+        "person_slots": table.slots,
+        "person_filter": table.filter,
         "person_posting": np.append(heads, len(key)).astype(np.uint32),
-        "person_title": title, "person_role": role,
+        "person_title": title,
+        "person_role": role,
     }
 
 

@@ -15,8 +15,18 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 _TITLE = ("title_popularity", "title_year", "title_day", "title_type", "title_topics")
 _ALIAS = (
-    "alias_words", "alias_chars", "alias_zipf_min", "alias_zipf_mean", "alias_zipf_max", "alias_zipf_other",
-    "alias_pair_min", "alias_pair_mean", "alias_place", "alias_person", "alias_prior", "alias_shape",
+    "alias_words",
+    "alias_chars",
+    "alias_zipf_min",
+    "alias_zipf_mean",
+    "alias_zipf_max",
+    "alias_zipf_other",
+    "alias_pair_min",
+    "alias_pair_mean",
+    "alias_place",
+    "alias_person",
+    "alias_prior",
+    "alias_shape",
 )
 NO_PRIOR = 255
 
@@ -55,7 +65,11 @@ def _change_aliases(result: Arrays, old: Arrays, new: Arrays, gone: Ints, shift:
     for name in _ALIAS:
         result[name] = np.concatenate((old[name], _either(old[name], new[name], in_old, in_new)))
     pinned = _either(old["alias_prior"], new["alias_prior"], in_old, in_new)
-    told = (in_new >= 0) & (new["alias_prior"][np.maximum(in_new, 0)] != NO_PRIOR) if len(new["alias_prior"]) else in_new < -1
+    told = (
+        (in_new >= 0) & (new["alias_prior"][np.maximum(in_new, 0)] != NO_PRIOR)
+        if len(new["alias_prior"])
+        else in_new < -1
+    )
     result["alias_prior"][len(old["alias_prior"]) :] = np.where(
         told, new["alias_prior"][np.maximum(in_new, 0)] if len(new["alias_prior"]) else NO_PRIOR, pinned
     )
@@ -134,7 +148,9 @@ def _change_people(result: Arrays, old: Arrays, new: Arrays, gone: Ints, shift: 
         titles.append(title)
         roles.append(role)
     ends = np.cumsum([len(t) for t in titles]) if titles else np.empty(0, dtype=np.int64)
-    result["person_posting"] = np.concatenate((old["person_posting"], old["person_posting"][-1] + ends)).astype(np.uint32)
+    result["person_posting"] = np.concatenate((old["person_posting"], old["person_posting"][-1] + ends)).astype(
+        np.uint32
+    )
     result["person_title"] = np.concatenate((old["person_title"], *titles)).astype(np.uint32)
     result["person_role"] = np.concatenate((old["person_role"], *roles)).astype(np.uint8)
     grown = table.with_keys(keys)

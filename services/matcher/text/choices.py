@@ -22,9 +22,18 @@ CHOICES_MAX = 2
 REPEATS_MAX = 6
 
 _KIND_COST = {
-    NameKind.TITLE: 0.0, NameKind.ORIGINAL: 0.1, NameKind.ALTERNATIVE: 0.6, NameKind.HASHTAG: 0.0,
-    NameKind.ABBREVIATION: 0.0, NameKind.FRANCHISE: 0.8, NameKind.SOUNDTRACK: 1.0, NameKind.SEQUEL: 0.2,
-    NameKind.HEADLESS: 0.7, NameKind.PREFIX: 1.0, NameKind.SUBTITLE: 1.0, NameKind.ACRONYM: 1.0,
+    NameKind.TITLE: 0.0,
+    NameKind.ORIGINAL: 0.1,
+    NameKind.ALTERNATIVE: 0.6,
+    NameKind.HASHTAG: 0.0,
+    NameKind.ABBREVIATION: 0.0,
+    NameKind.FRANCHISE: 0.8,
+    NameKind.SOUNDTRACK: 1.0,
+    NameKind.SEQUEL: 0.2,
+    NameKind.HEADLESS: 0.7,
+    NameKind.PREFIX: 1.0,
+    NameKind.SUBTITLE: 1.0,
+    NameKind.ACRONYM: 1.0,
 }
 _COST = np.array([_KIND_COST.get(NameKind(k), 0.0) if k else 0.0 for k in range(max(NameKind) + 1)], dtype=np.float32)
 
@@ -53,7 +62,13 @@ class Choices:
 
 
 def choose(
-    columns: Columns, words: Words, forms: WordForms, spans: Spans, people: People, post_of_text: Ints, posts: int,
+    columns: Columns,
+    words: Words,
+    forms: WordForms,
+    spans: Spans,
+    people: People,
+    post_of_text: Ints,
+    posts: int,
     bits: npt.NDArray[np.uint8],
 ) -> Choices:
     """The CHOICES_MAX likeliest titles of each span."""
@@ -85,8 +100,17 @@ def choose(
     kept = order[rank < CHOICES_MAX]
     few = rank < CHOICES_MAX
     return Choices(
-        span[kept], title[kept], kind[kept], rank[few].astype(np.uint8), key[kept].astype(np.float32), gap[few],
-        beside[span[kept]], anywhere[span[kept]], cast[kept], character[kept], topics[kept],
+        span[kept],
+        title[kept],
+        kind[kept],
+        rank[few].astype(np.uint8),
+        key[kept].astype(np.float32),
+        gap[few],
+        beside[span[kept]],
+        anywhere[span[kept]],
+        cast[kept],
+        character[kept],
+        topics[kept],
     )
 
 
@@ -103,9 +127,7 @@ def _gaps(key: npt.NDArray[np.float64], head: npt.NDArray[np.bool_]) -> npt.NDAr
     return gap.astype(np.float32)
 
 
-def _year_bonus(
-    year: npt.NDArray[np.int16], said: npt.NDArray[np.int16], bonus: float
-) -> npt.NDArray[np.float64]:
+def _year_bonus(year: npt.NDArray[np.int16], said: npt.NDArray[np.int16], bonus: float) -> npt.NDArray[np.float64]:
     distance = np.abs(year.astype(np.int64) - said)
     return np.where(said > 0, np.where(distance == 0, bonus, np.where(distance == 1, bonus / 2, 0.0)), 0.0)
 

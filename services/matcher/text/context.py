@@ -57,7 +57,15 @@ def context_features(weights: ContextWeights, words: Words, forms: WordForms, sp
     two_before, one_after = left - 2, last + 1
     beside[:, 4] = np.where(two_before >= begin, weights.near[pair[np.clip(two_before, 0, most)], 4], 0)
     beside[:, 5] = np.where(one_after + 1 < end, weights.near[pair[np.clip(one_after, 0, most)], 5], 0)
-    near = _outside(weights.around[:, 0], row, None, first, last, np.maximum(first - WINDOW, begin), np.minimum(last + WINDOW + 1, end))
+    near = _outside(
+        weights.around[:, 0],
+        row,
+        None,
+        first,
+        last,
+        np.maximum(first - WINDOW, begin),
+        np.minimum(last + WINDOW + 1, end),
+    )
     return {
         "context_before": beside[:, 0] + beside[:, 1] + beside[:, 4],
         "context_after": beside[:, 2] + beside[:, 3] + beside[:, 5],

@@ -20,7 +20,9 @@ SEPARATORS_MAX = 3
 SEPARATES_MIN = 0.05  # logits; less is no difference worth naming
 _TITLE_KINDS = frozenset((NameKind.TITLE, NameKind.ORIGINAL, NameKind.HEADLESS))
 _SIGNAL_OF_FIELD = {
-    Field.HASHTAGS: SignalType.HASHTAG, Field.MENTIONS: SignalType.MENTION, Field.SPEECH: SignalType.SPEECH,
+    Field.HASHTAGS: SignalType.HASHTAG,
+    Field.MENTIONS: SignalType.MENTION,
+    Field.SPEECH: SignalType.SPEECH,
     Field.OCR: SignalType.OCR,
 }
 _OF_THE_SPAN = frozenset(("form", "tag", "place", "context"))
@@ -124,8 +126,11 @@ def _evidence(explained: _Explained, choice: int) -> tuple[Evidence, ...]:
     result = [name, Evidence(signal_type=SignalType.CAST, factor="people", contribution=shares.pop("people"))]
     result += [
         Evidence(
-            signal_type=name.signal_type if factor in _OF_THE_SPAN else SignalType.PRIOR, factor=factor,
-            contribution=share, field=name.field, segment=name.segment,
+            signal_type=name.signal_type if factor in _OF_THE_SPAN else SignalType.PRIOR,
+            factor=factor,
+            contribution=share,
+            field=name.field,
+            segment=name.segment,
         )
         for factor, share in shares.items()
     ]
@@ -151,8 +156,14 @@ def _named_span(explained: _Explained, choice: int, share: float) -> Evidence:
     if field in {Field.HASHTAGS, Field.MENTIONS}:
         start, end = start - 1, end - 1  # the sign before it was ours
     return Evidence(
-        signal_type=_signal(candidates, choice, span, field), factor="name", contribution=share, value=value,
-        field=field, segment=int(candidates.texts.segment[text]), start=start, end=end,
+        signal_type=_signal(candidates, choice, span, field),
+        factor="name",
+        contribution=share,
+        value=value,
+        field=field,
+        segment=int(candidates.texts.segment[text]),
+        start=start,
+        end=end,
         reference_id=explained.index.alias_text(int(spans.alias[span])),
     )
 

@@ -76,7 +76,9 @@ def gather_texts(posts: Sequence[Post]) -> Texts:
                 owner.append(number)
                 field.append(kind)
                 segment.append(place)
-    return Texts(content, np.array(owner, dtype=np.int64), np.array(field, dtype=np.uint8), np.array(segment, dtype=np.int64))
+    return Texts(
+        content, np.array(owner, dtype=np.int64), np.array(field, dtype=np.uint8), np.array(segment, dtype=np.int64)
+    )
 
 
 def _further_texts(post: Post, caption: str) -> list[tuple[Field, int, str]]:

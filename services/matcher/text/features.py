@@ -11,6 +11,7 @@ from services.matcher.text.spans import Spans
 
 Named = dict[str, npt.NDArray[np.generic]]
 
+
 def alias_features(columns: Columns, spans: Spans) -> Named:
     """What the index knows of each span's name."""
     alias = spans.alias

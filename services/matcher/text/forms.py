@@ -20,8 +20,15 @@ Floats = npt.NDArray[np.float32]
 EDGE, SPACE, QUOTE, OPEN, CLOSE, COLON, DASH, COMMA, STOP, SIGN, WORD, OTHER = range(12)
 _MARKS = {
     QUOTE: "\"'\u201c\u201d\u2018\u2019\u00ab\u00bb\u300c\u300d\u300e\u300f*_",
-    OPEN: "([{<\uff08", CLOSE: ")]}>\uff09", COLON: ":;\uff1a", DASH: "-\u2013\u2014|/~\u2022",
-    COMMA: ",\u3001\uff0c", STOP: ".!?\u2026\u3002\uff01\uff1f", SIGN: "#@\uff03\uff20", EDGE: "\n\r", SPACE: " \t\u00a0",
+    OPEN: "([{<\uff08",
+    CLOSE: ")]}>\uff09",
+    COLON: ":;\uff1a",
+    DASH: "-\u2013\u2014|/~\u2022",
+    COMMA: ",\u3001\uff0c",
+    STOP: ".!?\u2026\u3002\uff01\uff1f",
+    SIGN: "#@\uff03\uff20",
+    EDGE: "\n\r",
+    SPACE: " \t\u00a0",
 }
 _TABLED = 0x10000
 
@@ -91,7 +98,36 @@ def _phrase(words: Words, capital: Bools) -> Bools:
 
 @functools.cache
 def _joining() -> KeyTable:
-    return KeyTable.build(np.unique(split_words("of and the de la le du in to a an for with at on von der und et y e à".split()).key))
+    return KeyTable.build(
+        np.unique(
+            split_words(
+                [
+                    "of",
+                    "and",
+                    "the",
+                    "de",
+                    "la",
+                    "le",
+                    "du",
+                    "in",
+                    "to",
+                    "a",
+                    "an",
+                    "for",
+                    "with",
+                    "at",
+                    "on",
+                    "von",
+                    "der",
+                    "und",
+                    "et",
+                    "y",
+                    "e",
+                    "à",
+                ]
+            ).key
+        )
+    )
 
 
 def _runs(words: Words, capital: Bools) -> tuple[Ints, Ints]:

@@ -15,7 +15,25 @@ from services.matcher.text.hashing import Ints, UInt64s
 from services.matcher.text.words import split_words
 
 STEPS_PER_ZIPF = 25  # a Zipf frequency (0..8) in one byte
-_OTHER_LANGUAGES = ("es", "fr", "de", "pt", "it", "id", "tr", "nl", "pl", "ru", "ar", "hi", "ja", "ko", "zh", "sv", "fil")
+_OTHER_LANGUAGES = (
+    "es",
+    "fr",
+    "de",
+    "pt",
+    "it",
+    "id",
+    "tr",
+    "nl",
+    "pl",
+    "ru",
+    "ar",
+    "hi",
+    "ja",
+    "ko",
+    "zh",
+    "sv",
+    "fil",
+)
 _WORDS_PER_LANGUAGE = 30_000
 
 

@@ -71,7 +71,7 @@ def _count(pair: Ints, is_character: npt.NDArray[np.bool_], first: Ints, last: I
 def inside_name(people: People, spans: Spans) -> npt.NDArray[np.bool_]:
     """Is the span a part of a longer personal name?"""
     first, last = spans.first.astype(np.int64), spans.last.astype(np.int64)
-    result = (people.name_until[first] > last)
+    result = people.name_until[first] > last
     for back in range(1, NAME_WORDS_MAX):
         result |= people.name_until[np.maximum(first - back, 0)] >= np.maximum(last, first)
     return result

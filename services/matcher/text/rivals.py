@@ -40,7 +40,9 @@ def rival_features(spans: Spans, strength: Floats, post: Ints) -> Named:
     same = holds & held
     apart = ~overlap
     columns = {
-        "rival_longer": holds & ~same, "rival_inside": held & ~same, "rival_crossing": overlap & ~holds & ~held,
+        "rival_longer": holds & ~same,
+        "rival_inside": held & ~same,
+        "rival_crossing": overlap & ~holds & ~held,
         "rival_apart": apart,
     }
     result: Named = {name: _best(left[pair], strength[right[pair]], len(spans)) for name, pair in columns.items()}

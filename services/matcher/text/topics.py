@@ -11,22 +11,66 @@ from services.matcher.text.words import Words, split_words
 
 # topic: genres and keywords of titles | words of posts
 _TOPICS: tuple[tuple[str, str, str], ...] = (
-    ("anime", "anime|manga|shounen|shonen|seinen", "anime animes animeedit animeboy animegirl manga otaku weeb mangas аниме アニメ amv haikyuu naruto"),
-    ("animation", "animation|family|kids|disney|pixar|children|animated", "animation cartoon cartoons disney pixar dreamworks animated kids disneyplus disneychannel nickelodeon"),
-    ("horror", "horror|slasher|zombie|monster horror|supernatural horror|ghost", "horror scary creepy halloween horrormovie horrortok spooky slasher zombie zombies haunted ghost"),
+    (
+        "anime",
+        "anime|manga|shounen|shonen|seinen",
+        "anime animes animeedit animeboy animegirl manga otaku weeb mangas аниме アニメ amv haikyuu naruto",
+    ),
+    (
+        "animation",
+        "animation|family|kids|disney|pixar|children|animated",
+        "animation cartoon cartoons disney pixar dreamworks animated kids disneyplus disneychannel nickelodeon",
+    ),
+    (
+        "horror",
+        "horror|slasher|zombie|monster horror|supernatural horror|ghost",
+        "horror scary creepy halloween horrormovie horrortok spooky slasher zombie zombies haunted ghost",
+    ),
     ("comedy", "comedy|sitcom|stand-up", "comedy funny hilarious sitcom humor lol laugh comedian"),
     ("romance", "romance|romantic comedy|love", "romance romantic love romcom couple kiss ship"),
-    ("action", "action|action & adventure|superhero|martial arts", "action superhero superheroes fight marvel mcu dc dcu avengers batman marveledit"),
-    ("superhero", "superhero|marvel|marvel cinematic universe|dc comics|based on comic|based on comic book", "marvel mcu dc superhero marvelstudios comics comic dceu dccomics hero"),
-    ("scifi", "sci-fi|science fiction|sci-fi & fantasy|space|alien|robot", "scifi space alien aliens robot starwars startrek sci fi"),
-    ("fantasy", "fantasy|magic|dragon|sci-fi & fantasy|vampire|witch", "fantasy magic dragon dragons vampire vampires witch wizard hogwarts"),
-    ("crime", "crime|mystery|murder|detective|serial killer|thriller|police", "crime murder detective killer mystery thriller truecrime fbi police"),
-    ("reality", "reality|game show|talk|talk show|reality-tv|reality tv|competition", "reality contestant auditions audition judges realitytv talent voting eliminated bachelor"),
-    ("documentary", "documentary|biography|history|docuseries", "documentary docuseries doc history truestory biography"),
+    (
+        "action",
+        "action|action & adventure|superhero|martial arts",
+        "action superhero superheroes fight marvel mcu dc dcu avengers batman marveledit",
+    ),
+    (
+        "superhero",
+        "superhero|marvel|marvel cinematic universe|dc comics|based on comic|based on comic book",
+        "marvel mcu dc superhero marvelstudios comics comic dceu dccomics hero",
+    ),
+    (
+        "scifi",
+        "sci-fi|science fiction|sci-fi & fantasy|space|alien|robot",
+        "scifi space alien aliens robot starwars startrek sci fi",
+    ),
+    (
+        "fantasy",
+        "fantasy|magic|dragon|sci-fi & fantasy|vampire|witch",
+        "fantasy magic dragon dragons vampire vampires witch wizard hogwarts",
+    ),
+    (
+        "crime",
+        "crime|mystery|murder|detective|serial killer|thriller|police",
+        "crime murder detective killer mystery thriller truecrime fbi police",
+    ),
+    (
+        "reality",
+        "reality|game show|talk|talk show|reality-tv|reality tv|competition",
+        "reality contestant auditions audition judges realitytv talent voting eliminated bachelor",
+    ),
+    (
+        "documentary",
+        "documentary|biography|history|docuseries",
+        "documentary docuseries doc history truestory biography",
+    ),
     ("music", "music|musical|singing|dance|concert", "musical music singing song soundtrack broadway concert sing"),
     ("war", "war|military|world war ii|war & politics|army", "war army soldier military wwii ww2"),
     ("western", "western|cowboy", "western cowboy cowboys"),
-    ("sport", "sport|sports|boxing|football|wrestling", "sport sports football boxing basketball soccer wwe wrestling nba nfl"),
+    (
+        "sport",
+        "sport|sports|boxing|football|wrestling",
+        "sport sports football boxing basketball soccer wwe wrestling nba nfl",
+    ),
     ("korean", "korean drama|k-drama", "kdrama kdramas korean korea koreandrama oppa"),
     ("bollywood", "bollywood|hindi", "bollywood hindi tollywood telugu tamil"),
 )

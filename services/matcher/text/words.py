@@ -123,14 +123,26 @@ def _collect(
     broken = np.cumsum((kind == CharClass.BREAK) | (kind >= CharClass.HASH), dtype=np.int32)[before]
     segment = _segments(text, tagged | mentioned, at, start, kind)
     return Words(
-        chars, char_place, upper[at], kinds == CharClass.DIGIT, sums, start, end, text, segment, in_tag,
-        in_mention, punctuated, broken, run_hashes(sums, start, end), text_place, points,
+        chars,
+        char_place,
+        upper[at],
+        kinds == CharClass.DIGIT,
+        sums,
+        start,
+        end,
+        text,
+        segment,
+        in_tag,
+        in_mention,
+        punctuated,
+        broken,
+        run_hashes(sums, start, end),
+        text_place,
+        points,
     )
 
 
-def _tags(
-    kind: Bytes, word: Bools, at: Ints, folded: npt.NDArray[np.uint32]
-) -> tuple[Bools, Bools]:
+def _tags(kind: Bytes, word: Bools, at: Ints, folded: npt.NDArray[np.uint32]) -> tuple[Bools, Bools]:
     """For each word character: is it in a hashtag, is it in a mention?"""
     signs = np.flatnonzero(kind >= CharClass.HASH)
     none = np.zeros(len(at), dtype=np.bool_)

@@ -118,13 +118,9 @@ async def play(database, mongo_url, folder, *, tasks: int, reviewers: int, kills
         policy = await world.policy.GetPolicy(policy_pb2.GetPolicyRequest())
         policy.second_read_share = 0
         policy.review_sla_hours = 24 * 3_000  # the world's clock stands in the past, the processes' does not
-        await world.policy.CreatePolicyVersion(
-            policy_pb2.CreatePolicyVersionRequest(policy=policy, activate=True)
-        )
+        await world.policy.CreatePolicyVersion(policy_pb2.CreatePolicyVersionRequest(policy=policy, activate=True))
         for first in range(0, tasks, 100):
-            await world.match(
-                *[a_video(f"v{number}", "Up") for number in range(first, min(first + 100, tasks))]
-            )
+            await world.match(*[a_video(f"v{number}", "Up") for number in range(first, min(first + 100, tasks))])
         await reviewed_by_many(database, mongo_url, folder, tasks, reviewers, kills, seed)
         await nothing_was_lost(world, tasks)
 

@@ -1,6 +1,7 @@
 """A matcher world for each test."""
 
 import pytest
+
 from tests.matcher_world import a_title, a_world
 
 

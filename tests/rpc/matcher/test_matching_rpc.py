@@ -2,9 +2,9 @@
 
 import grpc
 import pytest
-from tests.matcher_world import a_video, fields_of, reason_of
 
 from protos.matcher.v1 import matcher_pb2 as pb
+from tests.matcher_world import a_video, fields_of, reason_of
 
 
 async def test_a_video_is_matched_decided_and_stored(world):

@@ -5,9 +5,8 @@ import itertools
 import grpc
 import pytest
 
-from protos.matcher.v1 import matcher_pb2
+from protos.matcher.v1 import matcher_pb2, review_pb2
 from protos.matcher.v1 import policy_pb2 as pb
-from protos.matcher.v1 import review_pb2
 from services.matcher.decision import replay
 from tests.matcher_world import a_title, a_video, fields_of, reason_of
 
@@ -87,7 +86,9 @@ async def test_activation_decides_stored_matches_anew(world):
 
 
 async def test_every_stored_decision_replays_to_the_same_bytes(world):
-    await world.match(*[a_video(f"v{k}", text, view_count=k * 300) for k, text in enumerate(("Dune", "Up", "Alien") * 4)])
+    await world.match(
+        *[a_video(f"v{k}", text, view_count=k * 300) for k, text in enumerate(("Dune", "Up", "Alien") * 4)]
+    )
     await create(world, await another(world, view_count_min=100, approve_threshold=0.55), activate=True)
     await world.wired.rematching.run_pending()
     world.clock.advance(5)
@@ -218,6 +219,8 @@ async def test_a_calibration_of_another_model_is_refused(world, monkeypatch):
 
 
 async def test_the_catalog_teaches_new_names_to_stored_videos(world):
-    await world.match(a_video("v1", "the new Tenet trailer"), a_video("v2", "#tenetmovie", hashtag_names=["tenetmovie"]))
+    await world.match(
+        a_video("v1", "the new Tenet trailer"), a_video("v2", "#tenetmovie", hashtag_names=["tenetmovie"])
+    )
     await world.follow(a_title("tenet", "Tenet", 0.95))
     assert await world.anchors("v1", "v2") == {"v1": "tenet"}

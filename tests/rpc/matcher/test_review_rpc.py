@@ -178,18 +178,14 @@ async def test_age_against_the_sla_beats_views(world):
     await world.match(a_video("new", "Up", view_count=20_000))
     listed = await world.review.ListReviewTasks(pb.ListReviewTasksRequest(page_size=1))
     assert listed.tasks[0].video_id == "old"
-    rest = await world.review.ListReviewTasks(
-        pb.ListReviewTasksRequest(page_size=1, page_token=listed.next_page_token)
-    )
+    rest = await world.review.ListReviewTasks(pb.ListReviewTasksRequest(page_size=1, page_token=listed.next_page_token))
     assert rest.tasks[0].video_id == "new"
 
 
 async def test_a_task_nobody_reads_in_time_is_closed_as_rejected(single):
     single.clock.advance(73 * 3_600)
     await single.wired.oversight.run_clocks()
-    (task,) = (
-        await single.review.ListReviewTasks(pb.ListReviewTasksRequest(state=pb.REVIEW_TASK_STATE_CLOSED))
-    ).tasks
+    (task,) = (await single.review.ListReviewTasks(pb.ListReviewTasksRequest(state=pb.REVIEW_TASK_STATE_CLOSED))).tasks
     assert task.match_id == "v1:up"
     match = await single.matcher.GetMatch(matcher_pb2.GetMatchRequest(match_id="v1:up"))
     assert (match.state, match.decided_by) == (matcher_pb2.MATCH_STATE_REJECTED, "sla")
@@ -247,9 +243,7 @@ async def test_a_creator_appeals_and_another_person_hears_it(single):
 
 async def test_appeals_are_refused_that_have_no_ground(single):
     def filing(creator_id="c1", video_id="v1"):
-        return single.review.FileAppeal(
-            pb.FileAppealRequest(creator_id=creator_id, video_id=video_id, text="please")
-        )
+        return single.review.FileAppeal(pb.FileAppealRequest(creator_id=creator_id, video_id=video_id, text="please"))
 
     assert await refused(filing()) == "NOTHING_TO_APPEAL"
     await decide(single, await lease(single), verdict=pb.VERDICT_REJECT)

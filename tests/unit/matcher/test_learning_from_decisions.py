@@ -111,8 +111,7 @@ def test_no_shift_passes_its_bound_alone_or_together(found):
 def test_a_bad_reviewer_moves_a_posterior_by_at_most_his_share(count, p):
     """However many decisions one reviewer forges, the posterior moves by at most REVIEWER_SHARE_MAX."""
     honest = [
-        Trial((("signal", "title"),), logit_of(p), random.Random(k).random() < p, f"r{k % 7}", 0.6)
-        for k in range(100)
+        Trial((("signal", "title"),), logit_of(p), random.Random(k).random() < p, f"r{k % 7}", 0.6) for k in range(100)
     ]
     forged = [Trial((("signal", "title"),), logit_of(p), False, "mallory", 1.0) for _ in range(count)]
 
@@ -189,9 +188,13 @@ def test_proposed_thresholds_keep_the_capacity_and_beat_reviewing_nothing(histog
     proposal = propose(histogram, costs, days=2.0)
     assert proposal.review_threshold <= proposal.approve_threshold
     assert proposal.reviews_per_day <= costs.reviews_per_day + 1e-9
-    nothing = propose(histogram, Costs(
-        reviews_per_day=0, false_anchor_cost=costs.false_anchor_cost, missed_anchor_cost=costs.missed_anchor_cost
-    ), days=2.0)
+    nothing = propose(
+        histogram,
+        Costs(
+            reviews_per_day=0, false_anchor_cost=costs.false_anchor_cost, missed_anchor_cost=costs.missed_anchor_cost
+        ),
+        days=2.0,
+    )
     assert proposal.cost_per_day <= nothing.cost_per_day + 1e-6
 
 

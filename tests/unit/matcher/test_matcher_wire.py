@@ -173,9 +173,7 @@ def test_a_match_on_the_wire_says_what_the_domain_says(match):
     message = matches_wire.match_message(match)
     assert (message.id, message.title_id, message.state) == (match.id, match.title_id, match.state)
     assert message.probability == match.candidate.probability
-    assert [each.contribution for each in message.evidence] == [
-        each.contribution for each in match.candidate.evidence
-    ]
+    assert [each.contribution for each in message.evidence] == [each.contribution for each in match.candidate.evidence]
     assert [each.HasField("span") for each in message.evidence] == [
         each.span is not None for each in match.candidate.evidence
     ]
@@ -348,7 +346,9 @@ def test_a_change_says_what_it_touches(change_type, paths, touches):
         field_changes=[catalog_pb2.FieldChange(path=path) for path in paths],
     )
     change = catalog_wire.change_of(message)
-    assert {what for what in ("names", "state", "aliases", "references") if getattr(change, f"touches_{what}")} == touches
+    assert {
+        what for what in ("names", "state", "aliases", "references") if getattr(change, f"touches_{what}")
+    } == touches
     assert change.revision == 7
 
 

@@ -73,9 +73,7 @@ facts_ = st.builds(
 )
 
 # Facts that pass every gate of DEFAULT, and for each gate what makes it fail.
-DEFAULT = Policy(
-    version="p-000001", creator_regions=("US",), blocked_viewer_regions=("JP",), titles_per_video_max=1
-)
+DEFAULT = Policy(version="p-000001", creator_regions=("US",), blocked_viewer_regions=("JP",), titles_per_video_max=1)
 PASSING = Facts(
     video_id="v1",
     probability=0.95,
@@ -194,7 +192,10 @@ def test_deciding_again_on_what_was_held_changes_nothing(policy, facts):
     assert (again.state, again.passed) == (first.state, first.passed)
 
 
-@pytest.mark.parametrize(("views", "held", "shown"), [(1_000, 0, True), (999, 0, False), (900, GateCode.VIEWS.bit, True), (899, GateCode.VIEWS.bit, False)])
+@pytest.mark.parametrize(
+    ("views", "held", "shown"),
+    [(1_000, 0, True), (999, 0, False), (900, GateCode.VIEWS.bit, True), (899, GateCode.VIEWS.bit, False)],
+)
 def test_an_anchor_enters_at_the_threshold_and_leaves_below_nine_tenths(views, held, shown):
     decision, _ = judged(DEFAULT, replace(PASSING, view_count=views, held=held))
     assert decision.is_shown == shown

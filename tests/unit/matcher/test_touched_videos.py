@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from services.matcher.domain import Video
 from services.matcher.touched import RUN_LENGTH, TouchIndex, footprint_of, shape_of, words_of
 
-WORDS = st.sampled_from("dune part two spider man no way home up it 沙丘 amelie wicked forever".split())
+WORDS = st.sampled_from(
+    ["dune", "part", "two", "spider", "man", "no", "way", "home", "up", "it", "沙丘", "amelie", "wicked", "forever"]
+)
 VIDEOS = st.builds(
     Video,
     id=st.just("v"),

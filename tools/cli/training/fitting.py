@@ -16,15 +16,52 @@ from services.matcher.scoring.weights import Calibration
 FOLDS = 5
 GOLD_MIN = 50  # a source counts as if it had at least so much gold (the scorer's floor)
 
-MORE_IS_BETTER = frozenset((
-    "popularity", "best_popularity", "alias_words", "alias_chars", "context_before", "context_after", "context_window",
-    "context_anywhere", "tv_before", "tv_after", "movie_before", "movie_after", "watch_before", "release_after",
-    "release_before", "cast_hits", "character_hits", "share", "gap", "title_spans", "year_beside", "topics_shared",
-))
-LESS_IS_BETTER = frozenset((
-    "zipf_min", "zipf_mean", "zipf_other", "pair_min", "pair_mean", "rival_longer", "rival_crossing", "rival_title",
-    "rank", "elsewhere_before", "elsewhere_after", "homonyms", "inside_name", "breaks_inside", "run_after", "run_before",
-))
+MORE_IS_BETTER = frozenset(
+    (
+        "popularity",
+        "best_popularity",
+        "alias_words",
+        "alias_chars",
+        "context_before",
+        "context_after",
+        "context_window",
+        "context_anywhere",
+        "tv_before",
+        "tv_after",
+        "movie_before",
+        "movie_after",
+        "watch_before",
+        "release_after",
+        "release_before",
+        "cast_hits",
+        "character_hits",
+        "share",
+        "gap",
+        "title_spans",
+        "year_beside",
+        "topics_shared",
+    )
+)
+LESS_IS_BETTER = frozenset(
+    (
+        "zipf_min",
+        "zipf_mean",
+        "zipf_other",
+        "pair_min",
+        "pair_mean",
+        "rival_longer",
+        "rival_crossing",
+        "rival_title",
+        "rank",
+        "elsewhere_before",
+        "elsewhere_after",
+        "homonyms",
+        "inside_name",
+        "breaks_inside",
+        "run_after",
+        "run_before",
+    )
+)
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -45,11 +82,24 @@ class Boosting:
     def parameters(self, names: tuple[str, ...]) -> dict[str, Any]:
         way = {"monotone_constraints": [(n in MORE_IS_BETTER) - (n in LESS_IS_BETTER) for n in names]}
         return {
-            "objective": "binary", "max_depth": self.depth, "num_leaves": self.leaves,
-            "learning_rate": self.learning_rate, "min_data_in_leaf": 60, "min_sum_hessian_in_leaf": 5.0,
-            "lambda_l2": 5.0, "feature_fraction": self.sampled, "bagging_fraction": 0.8, "bagging_freq": 1, "max_bin": 63,
-            "seed": self.seed, "deterministic": True, "force_row_wise": True, "num_threads": 1, "verbose": -1,
-            "use_missing": False, **(way if self.monotone else {}),
+            "objective": "binary",
+            "max_depth": self.depth,
+            "num_leaves": self.leaves,
+            "learning_rate": self.learning_rate,
+            "min_data_in_leaf": 60,
+            "min_sum_hessian_in_leaf": 5.0,
+            "lambda_l2": 5.0,
+            "feature_fraction": self.sampled,
+            "bagging_fraction": 0.8,
+            "bagging_freq": 1,
+            "max_bin": 63,
+            "seed": self.seed,
+            "deterministic": True,
+            "force_row_wise": True,
+            "num_threads": 1,
+            "verbose": -1,
+            "use_missing": False,
+            **(way if self.monotone else {}),
         }
 
 
@@ -57,7 +107,9 @@ def fold_of(document: str) -> int:
     return int(hashlib.md5(document.encode(), usedforsecurity=False).hexdigest(), 16) % FOLDS
 
 
-def grow(names: tuple[str, ...], features: npt.NDArray[np.float32], label: Any, weight: Floats, how: Boosting) -> AdditiveModel:
+def grow(
+    names: tuple[str, ...], features: npt.NDArray[np.float32], label: Any, weight: Floats, how: Boosting
+) -> AdditiveModel:
     """`features` has a row a feature.  The trees are compiled and forgotten."""
     return compile_trees(names, _boost(names, features, label, weight, how), 0.0)
 

@@ -22,17 +22,59 @@ from tools.cli.training.table import Table, extract_table
 from tools.cli.training.words_around import as_context, context_columns, design, fit_words, vocabulary
 
 STATIC = (
-    "alias_words", "alias_chars", "zipf_min", "zipf_mean", "zipf_max", "zipf_other", "pair_min", "pair_mean", "place",
-    "person", "alias_weight", "homonyms", "best_popularity", "best_kind", "words_more", "in_tag", "capitals",
-    "first_capital", "all_capital", "text_words", "covered", "function_start", "function_end", "next_year",
-    "capitals_outside", "from_start", "from_end", "suffix", "prefix", "tag_share", "mark_before", "mark_after",
-    "punctuation_inside", "breaks_inside", "shouted", "digits_only", "glyphs", "run_before", "run_after",
+    "alias_words",
+    "alias_chars",
+    "zipf_min",
+    "zipf_mean",
+    "zipf_max",
+    "zipf_other",
+    "pair_min",
+    "pair_mean",
+    "place",
+    "person",
+    "alias_weight",
+    "homonyms",
+    "best_popularity",
+    "best_kind",
+    "words_more",
+    "in_tag",
+    "capitals",
+    "first_capital",
+    "all_capital",
+    "text_words",
+    "covered",
+    "function_start",
+    "function_end",
+    "next_year",
+    "capitals_outside",
+    "from_start",
+    "from_end",
+    "suffix",
+    "prefix",
+    "tag_share",
+    "mark_before",
+    "mark_after",
+    "punctuation_inside",
+    "breaks_inside",
+    "shouted",
+    "digits_only",
+    "glyphs",
+    "run_before",
+    "run_after",
 )
 RIVALS = (
-    "rival_longer", "rival_inside", "rival_crossing", "rival_apart", "likely_apart", "rival_title", "title_spans",
+    "rival_longer",
+    "rival_inside",
+    "rival_crossing",
+    "rival_apart",
+    "likely_apart",
+    "rival_title",
+    "title_spans",
 )
 CONTEXT = ("context_before", "context_after", "context_window", "context_anywhere")
-LEFT_OUT = frozenset(("field", "alias_prior", "age", "promise", *RIVALS, *CONTEXT))  # no data to learn from, or made later
+LEFT_OUT = frozenset(
+    ("field", "alias_prior", "age", "promise", *RIVALS, *CONTEXT)
+)  # no data to learn from, or made later
 PROMISE_LOST = 0.004  # the weighted share of right candidates the first cut may lose
 
 PROMISE = Boosting(rounds=150, depth=1, leaves=2, learning_rate=0.15)
@@ -63,8 +105,12 @@ def nothing_learned() -> Weights:
     none = KeyTable.build(np.empty(0, dtype=np.uint64))
     line = Calibration(np.array([0, 1], dtype=np.float32), np.array([0, 1], dtype=np.float32))
     context = ContextWeights(
-        key=none.keys, slots=none.slots, filter=none.filter, near=np.zeros((1, PLACES), np.float32),
-        edge=np.zeros(PLACES, np.float32), around=np.zeros((1, 2), np.float32),
+        key=none.keys,
+        slots=none.slots,
+        filter=none.filter,
+        near=np.zeros((1, PLACES), np.float32),
+        edge=np.zeros(PLACES, np.float32),
+        around=np.zeros((1, 2), np.float32),
     )
     forest: Any = None  # nothing is judged with these
     return Weights("none", flat, -1.0, flat, -99.0, forest, line, context)
@@ -109,9 +155,14 @@ class Run:
         raw = self._across(final_names, FINAL)
         logit, calibration = self._calibrate(raw)
         weights = Weights(
-            version=version, promise=self.promise, promise_min=self.promise_min, first=first, first_min=first_min,
+            version=version,
+            promise=self.promise,
+            promise_min=self.promise_min,
+            first=first,
+            first_min=first_min,
             final=grow_forest(final_names, *self._data(final_names, self.label >= 0), FINAL),
-            calibration=calibration, context=context,
+            calibration=calibration,
+            context=context,
         )
         logit = beside_longer(self.table.spans, self.table.span_post, self.choices.span, logit).astype(np.float64)
         return Trained(weights, self.post, self.choices.title, np.where(self._best_of_span(logit), logit, -20.0))

@@ -63,8 +63,8 @@ def extract_table(posts: list[Row], index: TextIndex, weights: Weights, equivale
                 "by_span": found.by_span,
                 "by_choice": found.by_choice,
                 "left_end": _left_end(found) + words,
-            "text_post": found.texts.post + begin,
-            "word_key": found.words.key,
+                "text_post": found.texts.post + begin,
+                "word_key": found.words.key,
                 "pair_key": _pair_keys(found.words),
                 "word_text": found.words.text.astype(np.int64) + texts,
             }

@@ -21,9 +21,12 @@ def a_tree(chance: random.Random, depth: int, count: int = 64) -> Node:
         return {"leaf_value": chance.uniform(-1, 1), "leaf_count": count}
     left = chance.randint(1, count - 1)
     return {
-        "split_feature": chance.randrange(len(NAMES)), "threshold": chance.choice((-0.5, 0.0, 0.25, 0.5, 0.75)),
-        "decision_type": "<=", "internal_count": count,
-        "left_child": a_tree(chance, depth - 1, left), "right_child": a_tree(chance, depth - 1, count - left),
+        "split_feature": chance.randrange(len(NAMES)),
+        "threshold": chance.choice((-0.5, 0.0, 0.25, 0.5, 0.75)),
+        "decision_type": "<=",
+        "internal_count": count,
+        "left_child": a_tree(chance, depth - 1, left),
+        "right_child": a_tree(chance, depth - 1, count - left),
     }
 
 
@@ -60,7 +63,9 @@ def shapley(node: Node, row: tuple[float, ...], feature: int) -> float:
     return total
 
 
-ROWS = st.lists(st.tuples(*[st.sampled_from((-1.0, -0.5, 0.0, 0.1, 0.25, 0.6, 0.75, 2.0))] * len(NAMES)), min_size=1, max_size=8)
+ROWS = st.lists(
+    st.tuples(*[st.sampled_from((-1.0, -0.5, 0.0, 0.1, 0.25, 0.6, 0.75, 2.0))] * len(NAMES)), min_size=1, max_size=8
+)
 
 
 @given(st.integers(0, 2**32), ROWS)

@@ -9,8 +9,35 @@ from services.matcher.text.spans import NAME_WORDS_MAX, find_spans
 from services.matcher.text.words import Words, split_words
 
 PIECES = st.sampled_from(
-    ["the", "matrix", "dune", "part", "two", "stranger", "things", "spider", "man", "no", "way", "home", "it", "chapter",
-     "star", "wars", "of", "us", "last", "game", "thrones", "everything", "everywhere", "all", "at", "once", "love"],
+    [
+        "the",
+        "matrix",
+        "dune",
+        "part",
+        "two",
+        "stranger",
+        "things",
+        "spider",
+        "man",
+        "no",
+        "way",
+        "home",
+        "it",
+        "chapter",
+        "star",
+        "wars",
+        "of",
+        "us",
+        "last",
+        "game",
+        "thrones",
+        "everything",
+        "everywhere",
+        "all",
+        "at",
+        "once",
+        "love",
+    ],
 )
 
 

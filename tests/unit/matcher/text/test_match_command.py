@@ -25,13 +25,28 @@ def test_the_command_answers_as_the_engine_does(engine: TextEngine, tmp_path: Pa
     with gzip.open(tmp_path / "posts.jsonl.gz", "wb") as file:
         file.writelines(orjson.dumps(row) + b"\n" for row in ROWS)
     engine.index.save(tmp_path / "names.index")
-    command = ["match", "--catalog", str(TITLES), "--posts", str(tmp_path / "posts.jsonl.gz"), "--out",
-               str(tmp_path / "out.jsonl"), "--workers", str(workers), "--index", str(tmp_path / "names.index")]
+    command = [
+        "match",
+        "--catalog",
+        str(TITLES),
+        "--posts",
+        str(tmp_path / "posts.jsonl.gz"),
+        "--out",
+        str(tmp_path / "out.jsonl"),
+        "--workers",
+        str(workers),
+        "--index",
+        str(tmp_path / "names.index"),
+    ]
     result = CliRunner().invoke(app_for(command), command)
     assert result.exit_code == 0, result.output
     assert "posts/s" in result.output
     told = [orjson.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
-    posts = [Post(caption="Breaking Bad season 2"), Post(caption="lunch", hashtags=("strangerthings",)), Post(caption="nothing at all")]
+    posts = [
+        Post(caption="Breaking Bad season 2"),
+        Post(caption="lunch", hashtags=("strangerthings",)),
+        Post(caption="nothing at all"),
+    ]
     expected = engine.match_batch(posts)
     assert [t["id"] for t in told] == ["1", "2", "3"]
     for row, matches in zip(told, expected, strict=True):
@@ -46,7 +61,15 @@ def test_a_line_that_is_no_post_is_refused(line: bytes) -> None:
 
 
 def test_a_missing_catalog_is_said_in_a_sentence(tmp_path: Path) -> None:
-    command = ["match", "--catalog", str(tmp_path / "none.jsonl"), "--posts", str(TITLES), "--out", str(tmp_path / "out")]
+    command = [
+        "match",
+        "--catalog",
+        str(tmp_path / "none.jsonl"),
+        "--posts",
+        str(TITLES),
+        "--out",
+        str(tmp_path / "out"),
+    ]
     result = CliRunner().invoke(app_for(command), command)
     assert result.exit_code == 2
     assert "none.jsonl" in result.output

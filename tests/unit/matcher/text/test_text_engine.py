@@ -18,7 +18,9 @@ def best(engine: TextEngine, post: Post) -> TextMatch:
 
 
 def test_contributions_sum_to_the_logit(engine: TextEngine) -> None:
-    posts = [Post(caption=c) for c in ("#StrangerThings season 4", "Barbie and Oppenheimer movies", "Dune (1984) review")]
+    posts = [
+        Post(caption=c) for c in ("#StrangerThings season 4", "Barbie and Oppenheimer movies", "Dune (1984) review")
+    ]
     for matches in engine.match_batch(posts):
         assert matches
         for match in matches:

@@ -12,7 +12,13 @@ from services.matcher.text.titles import AliasPrior, MediaType, Name, TitleNames
 
 POSTS = [
     Post(caption=c)
-    for c in ("Zorblatt season 2 trailer reaction", "the matrix movie night", "#dunemovie", "Breaking Bad finale", "nothing")
+    for c in (
+        "Zorblatt season 2 trailer reaction",
+        "the matrix movie night",
+        "#dunemovie",
+        "Breaking Bad finale",
+        "nothing",
+    )
 ]
 
 
@@ -62,7 +68,9 @@ def test_a_removed_title_is_found_no_more(names: TextIndex) -> None:
 def test_a_renamed_title_answers_to_its_new_name_alone(names: TextIndex) -> None:
     changed = names.with_changes([a_title()], []).with_changes([a_title("Quuxley")], [])
     assert answers(changed)[0] == {}
-    assert TextEngine(changed).probabilities([Post(caption="Quuxley season 2 trailer reaction")])[0].keys() == {"tv:new"}
+    assert TextEngine(changed).probabilities([Post(caption="Quuxley season 2 trailer reaction")])[0].keys() == {
+        "tv:new"
+    }
 
 
 def test_a_title_that_comes_back_answers_as_at_first(names: TextIndex) -> None:
