@@ -41,7 +41,8 @@ def match(
         except (OSError, PostUnreadable, ValueError) as error:
             raise typer.BadParameter(str(error)) from error
     typer.echo(
-        f"{count} posts in {seconds:.1f} s: {count / max(seconds, 1e-9):,.0f} posts/s with {workers} worker(s), {memory_mb():.0f} MB"
+        f"{count} posts in {seconds:.1f} s: {count / max(seconds, 1e-9):,.0f} posts/s"
+        f" with {workers} worker(s), {memory_mb():.0f} MB"
     )
 
 

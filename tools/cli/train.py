@@ -19,7 +19,7 @@ def train(
     data: Annotated[Path, typer.Option(help="The shared folder with data/ and eval/.")] = Path("../shared"),
     out: Annotated[Path, typer.Option(help="Where the weights go.")] = DEFAULT_PATH,
     index: Annotated[Path | None, typer.Option(help="A saved index of the same catalog, to save building it.")] = None,
-    by_source: Annotated[
+    by_source: Annotated[  # noqa: FBT002 - typer makes a flag of it
         bool, typer.Option("--by-source", help="Hold whole sources out instead of documents; writes no weights.")
     ] = False,
 ) -> None:

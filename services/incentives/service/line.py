@@ -1,8 +1,8 @@
 """Places in waitlists: a claim that waits is written down first and placed second, and is acknowledged with both.
 
 Whoever meets a waiting claim without a place finishes it: it gets the next place, or, where the line is full, it is
-refused for good and forgotten. So nobody waits for a process that died between the two writes. Because two may finish the
-same claim at once, whoever placed one looks at it again: if it has a unit by now, it leaves the line.
+refused for good and forgotten. So nobody waits for a process that died between the two writes. Because two may finish
+the same claim at once, whoever placed one looks at it again: if it has a unit by now, it leaves the line.
 """
 
 from collections.abc import Sequence

@@ -33,7 +33,7 @@ def compile_trees(names: tuple[str, ...], dump: dict[str, Any], bias: float) -> 
         elif len(features) == 1:
             main[features[0]][places[0]] += value
         else:
-            assert len(features) == 2, "a leaf of a tree of depth two sees two features"  # noqa: PLR2004
+            assert len(features) == 2, "a leaf of a tree of depth two sees two features"
             left, right = features
             shape = (len(main[left]), len(main[right]))
             table = pairs.setdefault((left, right), np.zeros(shape))
@@ -66,14 +66,14 @@ def _centred(
     tables = []
     for (left, right), table in sorted(pairs.items()):
         by_left = table.mean(axis=1)
-        table = table - by_left[:, None]
-        by_right = table.mean(axis=0)
+        rest = table - by_left[:, None]
+        by_right = rest.mean(axis=0)
         main[left] += by_left
         main[right] += by_right
-        tables.append(Pair(left, right, (table - by_right).astype(np.float32)))
+        tables.append(Pair(left, right, (rest - by_right).astype(np.float32)))
     for row in main:
         bias += row.mean()
-        row -= row.mean()
+        np.subtract(row, row.mean(), out=row)
     return AdditiveModel(names, bias, edges, tuple(m.astype(np.float32) for m in main), tuple(tables))
 
 

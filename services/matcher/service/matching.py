@@ -70,18 +70,21 @@ class Matching:
     ) -> tuple[Matched, ...]:
         """Matches a batch and stores it; what is known and unchanged writes nothing."""
         _require_distinct(videos)
-        if request.id:
-            known = await self._shelf.videos.known_request(request.id)
-            if known is not None and known != request.body_hash:
-                raise RequestIdReused
-            request = RequestKey("" if known else request.id, request.body_hash)
         is_news = not self._seen.may_hold_any(video.id for video in videos)
         for _ in range(ATTEMPTS_MAX):
             try:
+                request = await self._unknown(request)
                 return await self._match(videos, request, validate_only=validate_only, is_news=is_news)
             except Stale:
                 is_news = False  # another process has seen one of them
         raise Contended
+
+    async def _unknown(self, request: RequestKey) -> RequestKey:
+        """The request as something to remember: nothing, when it is remembered already."""
+        known = await self._shelf.videos.known_request(request.id) if request.id else None
+        if known is not None and known != request.body_hash:
+            raise RequestIdReused
+        return RequestKey("" if known else request.id, request.body_hash)
 
     def take_counts(self) -> Mapping[int, int]:
         """The probabilities of new matches by bin, since the last time."""
@@ -194,12 +197,13 @@ class Matching:
     ) -> None:
         if not archived and not written:
             return
-        archive, tags = self._archive(archived) if archived else (None, ())
-        key = {"_id": request.id, "h": request.body_hash, "t": now} if request.id else None
-        if written:
-            await self.write(written, Unit(time=now, archive=archive, request=key))
-        elif archive:
-            await self._shelf.committer.append(archive, key)
+        archive, tags = self._archive(archived) if archived else (None, frozenset())
+        unit = Unit(
+            time=now,
+            archives=[archive] if archive else [],
+            requests=[{"_id": request.id, "h": request.body_hash, "t": now}] if request.id else [],
+        )
+        await self.write(written, unit)
         if archive:
             self._touch_index.add(archive.id, archive.tokens, tags, len(archived))
             self._seen.add(archive.video_ids)

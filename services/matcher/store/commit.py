@@ -1,13 +1,14 @@
 """Writes that belong together: all of a unit of work happens in one transaction, or nothing of it.
 
-Numbers of the feed and links of the audit are given out here, in commit order: within a process a lock orders
-the commits, between processes the unique `_id` of the next number does.
+Numbers of the feed and links of the audit are given out here, in commit order: within a process commits come one
+after another, between processes the unique `_id` of the next number orders them.
 """
 
 import asyncio
 import contextlib
+import contextvars
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +34,7 @@ from services.matcher.store.task_documents import (
 
 ATTEMPTS_MAX = 8
 CHANGES_PER_DOCUMENT_MAX = 500
+GROUP_MAX = 16  # units in one transaction; so many batches of 100 stay far below what one may hold
 _DUPLICATE_KEY = 11000
 
 Collection = AsyncIOMotorCollection[Document]
@@ -54,7 +56,7 @@ class Unit:
     """
 
     time: datetime
-    archive: Archive | None = None
+    archives: Sequence[Archive] = ()
     created: Sequence[StoredVideo] = ()
     updated: Sequence[StoredVideo] = ()
     changes: Sequence[MatchChange] = ()
@@ -64,49 +66,88 @@ class Unit:
     appeals: Sequence[tuple[Appeal, Appeal]] = ()
     decisions: Sequence[Decision] = ()
     audit: Sequence[AuditEntry] = ()
-    request: Document | None = None
+    requests: Sequence[Document] = ()
+
+
+def merged(units: Sequence[Unit]) -> Unit:
+    """Several units as one, in their order."""
+
+    def all_of(name: str) -> list[Any]:
+        return [each for unit in units for each in getattr(unit, name)]
+
+    return Unit(time=units[-1].time, **{name: all_of(name) for name in _PARTS})
+
+
+_PARTS = tuple(field.name for field in fields(Unit) if field.name != "time")
 
 
 class Committer:
-    """Commits units of work; knows where the feed and the audit end."""
+    """Commits units of work; knows where the feed and the audit end.
+
+    What waits while a transaction is under way is written together by the next one: under load many batches share
+    one commit. Where a group fails, each of its units is tried alone, so that only the guilty one is told.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._lock = asyncio.Lock()
+        self._waiting: list[tuple[Unit, asyncio.Future[None]]] = []
+        self._drain: asyncio.Task[None] | None = None
         self._sequence: int | None = None
         self._link: tuple[int, str] | None = None
-        self.moved = asyncio.Condition()
+        self._moved = asyncio.Condition()
 
     async def commit(self, unit: Unit) -> None:
         """Writes the unit; raises Stale when something it rests on was written meanwhile."""
-        async with self._lock:
-            for attempt in range(ATTEMPTS_MAX):
-                try:
-                    await self._attempt(unit)
-                except (_TailMoved, StoreConflict):
-                    self._sequence = self._link = None
-                    await asyncio.sleep(0.005 * attempt)
-                else:
-                    break
-            else:
-                raise Contended
-        if unit.changes:
-            async with self.moved:
-                self.moved.notify_all()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((unit, done))
+        if self._drain is None or self._drain.done():
+            # In a context of its own: the deadline of the first caller is not that of the others.
+            self._drain = asyncio.create_task(self._write_waiting(), context=contextvars.Context())
+        await done
 
-    async def append(self, archive: Archive, request: Document | None) -> None:
-        """Archives videos without any match: one insert needs no transaction, and no place in line."""
-        with deadline():
-            await self._database.segments.insert_one(segment_document(archive))
-            if request:
-                with contextlib.suppress(pymongo.errors.DuplicateKeyError):
-                    await self._database.batches.insert_one(request)
+    async def _write_waiting(self) -> None:
+        while self._waiting:
+            group, self._waiting = self._waiting[:GROUP_MAX], self._waiting[GROUP_MAX:]
+            try:
+                await self._write(merged([unit for unit, _ in group]))
+            except Exception as error:  # noqa: BLE001 - told to whom it belongs
+                await self._write_apart(group, error)
+                continue
+            for _, done in group:
+                _tell(done, None)
+
+    async def _write_apart(self, group: Sequence[tuple[Unit, asyncio.Future[None]]], error: Exception) -> None:
+        if len(group) == 1:
+            _tell(group[0][1], error)
+            return
+        for unit, done in group:
+            try:
+                await self._write(unit)
+            except Exception as own:  # noqa: BLE001 - likewise
+                _tell(done, own)
+            else:
+                _tell(done, None)
+
+    async def _write(self, unit: Unit) -> None:
+        for attempt in range(ATTEMPTS_MAX):
+            try:
+                await self._attempt(unit)
+            except (_TailMoved, StoreConflict):
+                self._sequence = self._link = None
+                await asyncio.sleep(0.005 * attempt)
+            else:
+                break
+        else:
+            raise Contended
+        if unit.changes:
+            async with self._moved:
+                self._moved.notify_all()
 
     async def wait_for_change(self, wait_s: float) -> None:
         """Returns when this process wrote to the feed, at the latest after `wait_s`."""
-        async with self.moved:
+        async with self._moved:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.moved.wait(), wait_s)
+                await asyncio.wait_for(self._moved.wait(), wait_s)
 
     async def latest_sequence(self) -> int:
         with deadline():
@@ -129,15 +170,14 @@ class Committer:
 
     async def _write_videos(self, unit: Unit, session: Session) -> None:
         database = self._database
-        if unit.archive is not None:
-            await database.segments.insert_one(segment_document(unit.archive), session=session)
+        await _insert(database.segments, map(segment_document, unit.archives), session)
         await _insert(database.videos, map(video_document, unit.created), session)
         await _replace(
             database.videos,
             [({"_id": video.id, "v": video.version - 1}, video_document(video)) for video in unit.updated],
             session,
         )
-        await _insert(database.batches, [unit.request] if unit.request else [], session)
+        await _insert(database.batches, unit.requests, session)
 
     async def _write_reviews(self, unit: Unit, session: Session) -> None:
         database = self._database
@@ -177,6 +217,15 @@ class Committer:
                 last = await self._database.audit.find_one({}, {"h": 1}, sort=[("_id", -1)])
             self._link = (last["_id"], last["h"]) if last else (0, audit.GENESIS)
         return self._link
+
+
+def _tell(done: asyncio.Future[None], error: Exception | None) -> None:
+    if done.done():
+        return  # the caller has gone
+    if error is None:
+        done.set_result(None)
+    else:
+        done.set_exception(error)
 
 
 def _guarded(before: Task, after: Task) -> tuple[Document, Document]:

@@ -54,7 +54,7 @@ def _derived(title: TitleNames, name: Name) -> Iterator[tuple[str, NameKind]]:
         if name.kind == NameKind.TITLE and title.popularity >= ACRONYM_POPULARITY_MIN:
             yield from _acronym(lower)
     parts = _PARTING.split(name.text, maxsplit=1)
-    if len(parts) == 2:  # noqa: PLR2004 - a head and a tail
+    if len(parts) == 2:
         yield from _parted(*parts)
 
 
@@ -71,7 +71,7 @@ def _renumbered(words: list[str], lower: list[str]) -> Iterator[tuple[str, NameK
     forms = _NUMBER[lower[-1]]
     counted = lower[-2] in _COUNTERS
     stem = " ".join(words[: -2 if counted else -1])
-    if not stem or (lower[-1] in {"v", "x", "i"} and len(words) == 2 and not counted):  # noqa: PLR2004
+    if not stem or (lower[-1] in {"v", "x", "i"} and len(words) == 2 and not counted):
         return
     for form in forms:
         yield f"{stem} {form}", NameKind.SEQUEL

@@ -28,7 +28,7 @@ def save(path: Path, version: int, arrays: dict[str, npt.NDArray[np.generic]]) -
     with neighbour.open("wb") as file:
         file.write(_MAGIC + len(header).to_bytes(8, "little") + header)
         for entry, array in zip(entries, arrays.values(), strict=True):
-            file.seek(start + int(entry["offset"]))
+            file.seek(start + int(str(entry["offset"])))
             file.write(np.ascontiguousarray(array).data)
         file.truncate(start + offset)
         file.flush()

@@ -1,6 +1,6 @@
 """From plain titles to the columns of an index, a few thousand titles at a time."""
 
-import datetime
+import datetime as dt
 import enum
 import itertools
 from collections.abc import Iterable, Iterator
@@ -27,7 +27,7 @@ _STEM_LENGTHS = (2, 3, 4, 5)  # a post may write two words as one, or one as two
 _STEM_BITS_PER_KEY = 16
 _PEOPLE_PER_TITLE_MAX = 40
 _NAME_ZIPF_MAX = 85  # a name of one word counts only when it is rarer than this (Zipf 3.4)
-_EPOCH = datetime.date(1970, 1, 1).toordinal()
+_EPOCH = dt.date(1970, 1, 1).toordinal()
 
 _FACTS = (
     "words",
@@ -119,7 +119,7 @@ def _steps(titles: Iterable[TitleNames], size: int) -> Iterator[list[TitleNames]
 
 def _day(date: str) -> int:
     try:
-        return datetime.date.fromisoformat(date).toordinal() - _EPOCH if date else 0
+        return dt.date.fromisoformat(date).toordinal() - _EPOCH if date else 0
     except ValueError:
         return 0
 

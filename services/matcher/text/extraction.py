@@ -58,20 +58,12 @@ class Candidates:
 
 
 def gather_texts(posts: Sequence[Post]) -> Texts:
-    """All texts of all posts; a tag that already stands in the caption is not repeated."""
-    content: list[str] = []
-    owner: list[int] = []
-    field: list[int] = []
-    segment: list[int] = []
+    """The captions, then all other texts; a tag or mention that stands in the caption is not repeated."""
+    content = [post.caption[:TEXT_CHARS_MAX] for post in posts]
+    owner, field, segment = list(range(len(posts))), [int(Field.CAPTION)] * len(posts), [0] * len(posts)
     for number, post in enumerate(posts):
-        caption = post.caption[:TEXT_CHARS_MAX]
-        content.append(caption)
-        owner.append(number)
-        field.append(Field.CAPTION)
-        segment.append(0)
         if post.hashtags or post.mentions or post.speech or post.ocr:
-            more = _further_texts(post, caption.casefold())[:TEXTS_PER_POST_MAX]
-            for kind, place, text in more:
+            for kind, place, text in _further_texts(post, content[number])[:TEXTS_PER_POST_MAX]:
                 content.append(text[:TEXT_CHARS_MAX])
                 owner.append(number)
                 field.append(kind)
@@ -82,20 +74,24 @@ def gather_texts(posts: Sequence[Post]) -> Texts:
 
 
 def _further_texts(post: Post, caption: str) -> list[tuple[Field, int, str]]:
-    result = [
-        (Field.HASHTAGS, i, f"#{tag.lstrip('#')}")
-        for i, tag in enumerate(post.hashtags)
-        if f"#{tag.lstrip('#').casefold()}" not in caption
-    ]
-    result += [
-        (Field.MENTIONS, i, f"@{name.lstrip('@')}")
-        for i, name in enumerate(post.mentions)
-        if f"@{name.lstrip('@').casefold()}" not in caption
-    ]
+    result = _signed(post.hashtags, "#", Field.HASHTAGS, caption) if post.hashtags else []
+    if post.mentions:
+        result += _signed(post.mentions, "@", Field.MENTIONS, caption)
     if post.speech:
         result.append((Field.SPEECH, 0, post.speech))
-    result += [(Field.OCR, i, text) for i, text in enumerate(post.ocr)]
+    if post.ocr:
+        result += [(Field.OCR, i, text) for i, text in enumerate(post.ocr)]
     return result
+
+
+def _signed(names: Sequence[str], sign: str, field: Field, caption: str) -> list[tuple[Field, int, str]]:
+    """The names that are not in the caption, with their sign."""
+    signed = [(place, sign + name.lstrip(sign)) for place, name in enumerate(names)]
+    missing = [(place, name) for place, name in signed if name not in caption]
+    if not missing:
+        return []
+    folded = caption.casefold()
+    return [(field, place, name) for place, name in missing if name.casefold() not in folded]
 
 
 def extract(posts: Sequence[Post], index: TextIndex, weights: Weights) -> Candidates:

@@ -115,9 +115,9 @@ def _folded_char(char: str) -> str:
 
 
 def _class_of(char: str, category: str) -> int:  # noqa: PLR0911 - a table of classes reads best flat
-    if char == "#" or char == "\uff03":
+    if char in {"#", "\uff03"}:
         return CharClass.HASH
-    if char == "@" or char == "\uff20":
+    if char in {"@", "\uff20"}:
         return CharClass.AT
     if char in _APOSTROPHES or char in _MARKS_WITHOUT_MEANING:
         return CharClass.IGNORED
@@ -145,6 +145,7 @@ def _mark_scripts(folded: npt.NDArray[np.uint32], script: npt.NDArray[np.uint8])
 
 def _lookalikes(folded: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     twins = folded.copy()
-    for other, latin in _LOOKALIKES.split():
+    for pair in _LOOKALIKES.split():
+        other, latin = pair[0], pair[1]
         twins[folded == ord(other)] = ord(latin)
     return twins

@@ -73,7 +73,7 @@ def word_forms(words: Words, texts: int) -> WordForms:
     all_capital = ((uppers[words.end] - uppers[words.start]) == size) & (size > 1)
     digits = (digits_run[words.end] - digits_run[words.start]) == size
     year = np.zeros(len(words), dtype=np.int16)
-    at = np.flatnonzero(digits & (size == 4))  # noqa: PLR2004 - a year has four digits
+    at = np.flatnonzero(digits & (size == 4))
     if len(at):
         begin = words.start[at]
         said = sum((words.chars[begin + i].astype(np.int64) - ord("0")) * 10 ** (3 - i) for i in range(4))

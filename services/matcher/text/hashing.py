@@ -137,17 +137,18 @@ class KeyTable:
         if not len(self.keys):
             return number
         left = np.flatnonzero(self.may_hold(queries))
+        asked = queries[left]
         mask = len(self.slots) - 1
-        place = ((queries[left] >> np.uint64(20)) & np.uint64(mask)).astype(np.int64)
+        place = ((asked >> np.uint64(20)) & np.uint64(mask)).astype(np.int64)
         for _ in range(_PROBES_MAX):
             held = self.slots[place].astype(np.int64) - 1
             taken = held >= 0
-            same = taken & (self.keys[held] == queries[left])
+            same = taken & (self.keys[held] == asked)
             number[left[same]] = held[same]
             going = taken & ~same
-            left, place = left[going], (place[going] + 1) & mask
-            if not len(left):
+            if not going.any():
                 break
+            left, asked, place = left[going], asked[going], (place[going] + 1) & mask
         return number
 
 

@@ -104,7 +104,7 @@ class TextIndex:
         changed = list(upserts)
         gone = self.base.numbers_of([*(t.title_id for t in changed), *removed])
         new = build_columns(changed, self.base.ordinary(), float(self.base.presumed_popularity[0]))
-        return TextIndex(Columns(**apply_changes(arrays, new, gone)))  # type: ignore[arg-type]
+        return TextIndex(Columns(**apply_changes(arrays, new, gone)))
 
     @classmethod
     def load(cls, path: Path) -> "TextIndex":

@@ -142,8 +142,8 @@ def calibrate(logit: Floats, label: Any, weight: Floats, knots: int = 12) -> Cal
         for g in groups
         if len(g)
     ]
-    rate = np.maximum.accumulate(np.clip(rate, 1e-4, 1 - 1e-4))
-    told = np.log(rate / (1 - rate)) + np.arange(len(rate)) * 1e-4
+    rising = np.maximum.accumulate(np.clip(rate, 1e-4, 1 - 1e-4))
+    told = np.log(rising / (1 - rising)) + np.arange(len(rising)) * 1e-4
     return Calibration(np.array(raw, dtype=np.float32), told.astype(np.float32))
 
 

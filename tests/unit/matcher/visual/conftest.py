@@ -149,7 +149,7 @@ class Build:
         return Frame(t_ms=t_ms, fingerprints=prints)
 
     @staticmethod
-    def reference(id: str, title_id: str, *prints: Fingerprint, **fields) -> Reference:  # noqa: A002
+    def reference(id: str, title_id: str, *prints: Fingerprint, **fields) -> Reference:
         return Reference(
             **{"id": id, "title_id": title_id, "kind": ReferenceKind.STILL, "fingerprints": prints, **fields}
         )
