@@ -1,6 +1,7 @@
 """The review queue: leases and votes, one holder a task, and what a settled task does to its match."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -65,6 +66,7 @@ class Reviews:
         self._clock = clock
         self._new_id = new_id
         self._token_key = token_key
+        self._reading = asyncio.Lock()
         self._free: dict[TaskFilter, tuple[float, list[Task]]] = {}
 
     async def list_review_tasks(
@@ -241,14 +243,18 @@ class Reviews:
             expected=task.expected,
         )
 
-    async def _free_tasks(self, wanted: TaskFilter, *, is_fresh: bool) -> Sequence[Task]:
-        """Free tasks in the order of the queue, at most a second old unless asked for fresh ones."""
-        read_at, known = self._free.get(wanted, (-FREE_KEPT_S, []))
-        age_s = self._clock.monotonic() - read_at
-        if age_s >= (FRESH_S if is_fresh or not known else FREE_KEPT_S):
-            known = await self._shelf.tasks.free(wanted, self._clock.now(), FREE_READ_MAX)
-            self._free[wanted] = (self._clock.monotonic(), known)
-        return list(known)
+    async def _free_tasks(self, wanted: TaskFilter, *, is_fresh: bool) -> list[Task]:
+        """Free tasks in the order of the queue, at most a second old unless asked for fresh ones.
+
+        All readers of this process share the list, so that no two of them try the same task.
+        """
+        async with self._reading:
+            read_at, known = self._free.get(wanted, (-FREE_KEPT_S, []))
+            age_s = self._clock.monotonic() - read_at
+            if age_s >= (FRESH_S if is_fresh or not known else FREE_KEPT_S):
+                known = await self._shelf.tasks.free(wanted, self._clock.now(), FREE_READ_MAX)
+                self._free[wanted] = (self._clock.monotonic(), known)
+            return known
 
     async def _held_under(self, hold: Hold) -> Task | None:
         """The task that an earlier try of the same call took."""
@@ -260,20 +266,14 @@ class Reviews:
 
     async def _lease_best(self, wanted: TaskFilter, hold: Hold) -> Task | None:
         for is_fresh in (False, True):
-            for task in await self._free_tasks(wanted, is_fresh=is_fresh):
-                if hold.reviewer_id in task.seen_by:
-                    continue
-                self._forget(wanted, task)  # whoever comes next tries another one
+            free = await self._free_tasks(wanted, is_fresh=is_fresh)
+            while (task := next((each for each in free if hold.reviewer_id not in each.seen_by), None)) is not None:
+                free.remove(task)
                 try:
                     return await self._lease(task, hold)
                 except Stale:
-                    continue  # someone was faster
+                    continue  # someone in another process was faster
         return None
-
-    def _forget(self, wanted: TaskFilter, task: Task) -> None:
-        known = self._free.get(wanted, (0.0, []))[1]
-        if task in known:
-            known.remove(task)
 
     async def _lease_named(self, task_id: str, hold: Hold) -> Task:
         for _ in range(ATTEMPTS_MAX):

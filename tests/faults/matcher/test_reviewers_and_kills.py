@@ -173,6 +173,7 @@ async def nothing_was_lost(world, tasks: int) -> None:
     assert sequence > 2 * tasks * 0.9
 
 
+@pytest.mark.timeout(400)  # seconds on a quiet machine; processes start slowly on a busy one
 async def test_a_dozen_reviewers_decide_each_task_once_while_processes_are_killed(database, mongo_url, tmp_path):
     await play(database, mongo_url, tmp_path, tasks=60, reviewers=12, kills=2, seed=1)
 
