@@ -1,6 +1,7 @@
 """`train`: the matcher's weights anew from the labelled posts, with their cross-validated scores."""
 
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from tools.cli.catalogs import read_titles
 
 VERSION = "text-2026.11"
 PROBABILITY_MIN = 0.003
+APPROVE = 0.9
 
 
 def train(
@@ -56,5 +58,15 @@ def _report(posts: list[dict[str, Any]], trained: Any, names: TextIndex, equival
         kept = predictions.setdefault(posts[int(trained.post[row])]["id"], {})
         title = names.title_id(int(trained.title[row]))
         kept[title] = max(float(probability[row]), kept.get(title, 0.0))
-    result, _ = scorer.score(posts, predictions, equivalents, {"social": SOCIAL_SOURCES})
-    return str(scorer.table(result))
+    result, judged = scorer.score(posts, predictions, equivalents, {"social": SOCIAL_SOURCES})
+    return f"{scorer.table(result)}\n{_at_approval(posts, judged)}"
+
+
+def _at_approval(posts: list[dict[str, Any]], judged: Any) -> str:
+    """What would be anchored wrongly, pooled by plain counts and by source weights, at the approve threshold."""
+    none = {p["id"]: p["source"] for p in posts if p.get("exhaustive", True) and not p["mentions"]}
+    sizes = Counter(none.values())
+    wrong = Counter(none[j.post] for j in judged if j.probability >= APPROVE and not j.right and j.post in none)
+    total = 1000 * sum(wrong.values()) / max(1, len(none))
+    told = ", ".join(f"{s} {n}/{sizes[s]}" for s, n in sorted(wrong.items()))
+    return f"false anchors at {APPROVE}: {total:.2f} per 1,000 of {len(none)} posts without a title ({told})"
