@@ -2,8 +2,9 @@
 
     python -m benchmarks.search_frames [--json]
 
-Queries are noisy copies of rows (cosine 0.6; 40 of 256 bits), as edited frames are. CPU time, not wall time, since
-other work may share the machine.
+Rows are random with the spectrum of real frame vectors: 17,163 windows of fan videos under SSCD fill 138 of 512
+dimensions evenly, these 130 (without that a graph finds random rows only 65 times in 100). Queries are noisy copies
+(cosine 0.6; 40 of 256 bits), as edited frames are. CPU time, since other work may share the machine.
 """
 
 import argparse
@@ -24,6 +25,7 @@ DIM = 512
 QUERIES = 1_000
 BATCH = 16  # a video's windows are searched together
 COSINE = 0.6
+SPECTRUM = np.arange(1, DIM + 1) ** -0.35  # standard deviation of each dimension
 FLIPPED_BITS = 40
 
 
@@ -59,7 +61,7 @@ def embeddings(count: int) -> dict[str, Any]:
     kept: list[NDArray[np.float32]] = []
     started = time.process_time()
     for owner in range(0, count, 1_000):
-        rows = chance.normal(size=(1_000, DIM)).astype(np.float32)
+        rows = (chance.normal(size=(1_000, DIM)) * SPECTRUM).astype(np.float32)
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         for place, row in enumerate(quantise(rows)):
             index.add(owner + place, row[None])

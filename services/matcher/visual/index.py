@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import faiss
+import faiss  # must stay before usearch: usearch first and onnxruntime later ends the process (a test holds it)
 import numpy as np
 from numpy.typing import NDArray
 from usearch.index import Index

@@ -41,11 +41,18 @@ def test_a_flat_reference_has_no_fingerprint(fingerprinter):
     assert fingerprinter.of_reference(np.full((240, 426, 3), 20, np.uint8), ReferenceKind.STILL) == ()
 
 
-def test_a_picture_like_a_generic_one_gets_no_vector(tiny_model, scene):
-    strict = Fingerprinter(FrameModel(tiny_model), generic_cosine_max=0.999)
-    for plain in generic_pictures()[-5:]:
-        assert all(one.embedding is None for one in strict.of_reference(plain, ReferenceKind.TITLE_CARD))
-    assert strict.of_reference(scene(1), ReferenceKind.TITLE_CARD)[0].embedding is not None
+def test_a_reference_like_a_generic_picture_gets_no_vector(tiny_model, scene):
+    """Under a bound of -1 every picture is like one; under a bound of 1.01 none is."""
+    for bound, has_vector in ((-1.0, False), (1.01, True)):
+        some = Fingerprinter(FrameModel(tiny_model), generic_cosine_max=bound)
+        prints = some.of_reference(scene(1), ReferenceKind.STILL)
+        assert [one.embedding is not None for one in prints] == [has_vector] * 4
+        assert all(one.pdq is not None for one in prints)
+
+
+def test_generic_pictures_are_the_same_each_time():
+    assert len(generic_pictures()) == 32
+    assert all((one == other).all() for one, other in zip(generic_pictures(), generic_pictures(), strict=True))
 
 
 def test_a_fan_video_with_bars_finds_its_film(fingerprinter, scene, build):

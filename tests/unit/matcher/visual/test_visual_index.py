@@ -1,5 +1,8 @@
 """The fast indexes against their slow twins, and removal."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -100,3 +103,9 @@ def test_removed_vectors_are_given_back_as_they_were():
     assert index.search(first, 5) == [[], [], []]
     assert index.search(first[:0], 5) == []
     assert index.size_bytes > 0
+
+
+def test_the_indexes_and_the_frame_model_live_in_one_process():
+    """Imported in the wrong order, usearch and onnxruntime end it."""
+    code = "import services.matcher.visual.index, services.matcher.visual.frame_model"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
