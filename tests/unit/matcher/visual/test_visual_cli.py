@@ -1,0 +1,83 @@
+"""`match-frames` from index files to predictions."""
+
+import json
+
+import cv2
+import pytest
+from typer.testing import CliRunner
+
+from tools.cli.__main__ import app_for
+
+
+def write_index(path, rows) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows) + "\n", encoding="utf-8")
+
+
+@pytest.fixture
+def indexes(tmp_path, files, scene):
+    """Five titles with a still each; edited stills, a video, a stranger and broken files to score."""
+    known = []
+    for n in range(5):
+        (tmp_path / f"r{n}.png").write_bytes(files.png(scene(n)))
+        known.append({"file": f"r{n}.png", "id": f"movie:{n}", "kind": "still", "title": f"Film {n}"})
+    (tmp_path / "flat.png").write_bytes(files.png(scene(0) * 0))
+    (tmp_path / "page.jpg").write_bytes(b"<html>")
+    known += [
+        {"file": "flat.png", "id": "movie:0", "kind": "title_card"},
+        {"file": "page.jpg", "id": "movie:1", "kind": "poster"},
+        {"file": "r0.png", "id": None, "kind": "still", "role": "distractor"},
+        {"file": "absent.png", "id": "movie:2", "kind": "unheard of"},
+    ]
+    write_index(tmp_path / "references.jsonl", known)
+    (tmp_path / "small.jpg").write_bytes(files.jpeg(cv2.resize(scene(1), (300, 170)), quality=25))
+    (tmp_path / "clip.mp4").write_bytes(files.mp4([scene(2), scene(3)]))
+    (tmp_path / "stranger.jpg").write_bytes(files.jpeg(scene(99)))
+    asked = [{"file": name} for name in ("small.jpg", "clip.mp4", "stranger.jpg", "page.jpg", "absent.jpg")]
+    write_index(tmp_path / "queries.jsonl", asked)
+    return tmp_path
+
+
+def run(folder, *more: str, references: str = "references.jsonl", queries: str = "queries.jsonl"):
+    arguments = ["match-frames", "--references", str(folder / references), "--queries", str(folder / queries)]
+    arguments += ["--out", str(folder / "out.jsonl"), *more]
+    return CliRunner().invoke(app_for(arguments), arguments)
+
+
+def predictions(folder) -> dict[str, dict]:
+    lines = (folder / "out.jsonl").read_text(encoding="utf-8").splitlines()
+    return {row["file"]: row for row in map(json.loads, lines)}
+
+
+@pytest.mark.parametrize("options", [(), ("--no-verify",)])
+def test_each_query_gets_its_title_or_the_reason_why_not(indexes, options):
+    result = run(indexes, *options)
+    assert result.exit_code == 0, result.output
+    said = predictions(indexes)
+    assert said["small.jpg"]["title_id"] == "movie:1"
+    assert said["small.jpg"]["probability"] > 0.9
+    assert said["small.jpg"]["matches"][0]["evidence"][0]["reference"] == "r1.png"
+    assert {match["title_id"] for match in said["clip.mp4"]["matches"]} == {"movie:2", "movie:3"}
+    assert said["stranger.jpg"] == {"file": "stranger.jpg", "title_id": None, "probability": 0.0, "matches": []}
+    assert "JPEG" in said["page.jpg"]["error"]
+    assert "No such file" in said["absent.jpg"]["error"]
+
+
+def test_a_frame_model_adds_its_vectors(indexes, tiny_model):
+    result = run(indexes, "--frame-model", str(tiny_model))
+    assert result.exit_code == 0, result.output
+    assert predictions(indexes)["small.jpg"]["title_id"] == "movie:1"
+
+
+@pytest.mark.parametrize("line", ['{"id": "movie:1"}', "[1, 2]", "not json", '{"file": 7}', '"file"'])
+def test_an_index_that_is_none_is_refused_with_its_line(indexes, line):
+    (indexes / "bad.jsonl").write_text('{"file": "r0.png"}\n' + line + "\n", encoding="utf-8")
+    result = run(indexes, queries="bad.jsonl")
+    assert result.exit_code == 2
+    assert "line 2" in result.output
+
+
+def test_a_missing_index_or_model_is_said(indexes):
+    assert run(indexes, references="nowhere.jsonl").exit_code == 2
+    result = run(indexes, "--frame-model", str(indexes / "small.jpg"))
+    assert result.exit_code == 2
+    assert "small.jpg" in result.output
