@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from chassis.errors import InvalidArgument, Violation
 from protos.matcher.v1 import matcher_pb2 as pb
 from services.matcher.domain import (
     AccountType,
@@ -137,15 +136,3 @@ def _put_standing(message: pb.Video, standing: Standing) -> None:
     if message.HasField("creator"):
         message.creator.follower_count = standing.follower_count
         message.creator.strike_score = standing.strike_score
-
-
-def require_distinct(videos: tuple[Video, ...]) -> tuple[Video, ...]:
-    """A batch names each video once."""
-    seen: set[str] = set()
-    for number, video in enumerate(videos):
-        if video.id in seen:
-            raise InvalidArgument(
-                violations=[Violation(f"videos[{number}].id", "names a video that this batch already has")]
-            )
-        seen.add(video.id)
-    return videos

@@ -190,3 +190,118 @@ async def test_a_bad_embedding_is_refused_by_its_field(world):
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await world.match(a_video(frames=[pb.FrameSignal(t_ms=0, embeddings=[vector])]))
     assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_an_index_is_saved_and_a_restart_begins_with_it(world, monkeypatch):
+    from services.matcher.service import follower
+    from tests.matcher_world import ToyIndex
+
+    kept = {}
+    monkeypatch.setattr(ToyIndex, "save", lambda self, path: (kept.update({path.name: self}), path.touch())[1])
+    monkeypatch.setattr(ToyIndex, "load", classmethod(lambda cls, path: kept[path.name]))
+    monkeypatch.setattr(follower, "UNSAVED_MAX", 1)
+    await world.follow(a_title("tenet", "Tenet"))
+    other = await world.again()
+    assert await other.follower.restore()
+    assert (other.index.revision, other.index.card_of("tenet").name) == (5, "Tenet")
+    assert list(kept) == ["5.names.index"]
+
+
+async def test_a_matcher_far_behind_builds_its_index_anew(world, monkeypatch):
+    from services.matcher.service import follower
+
+    monkeypatch.setattr(follower, "REBUILD_BEHIND", 2)
+    await world.match(a_video("v1", "seen title 7 yet"))
+    for number in range(9):
+        world.catalog.put(a_title(f"t{number}", f"Title {number}"))
+    await world.wired.follower.step(0)
+    assert world.wired.index.revision == 13
+    await world.wired.follower.catch_up()
+    assert await world.anchors("v1") == {"v1": "t7"}
+
+
+async def test_a_registry_change_is_read_again(world):
+    world.catalog.put(world.catalog.held["it"], touches_aliases=True)
+    world.catalog.held["it"] = a_title("it", "It", 0.95)
+    await world.match(a_video("v1", "It"))
+    await world.follow()
+    assert await world.anchors("v1") == {"v1": "it"}
+
+
+async def test_what_could_not_be_touched_is_not_forgotten(world, monkeypatch):
+    from services.matcher.service.rematches import Rematching
+
+    await world.match(a_video("v1", "seen Tenet"))
+    world.catalog.put(a_title("tenet", "Tenet"))
+    await world.wired.follower.step(0)
+    with monkeypatch.context() as broken:
+        broken.setattr(Rematching, "touch", lambda self, titles: _raise(Unavailable()))
+        with pytest.raises(Unavailable):
+            await world.wired.follower.touch_pending()
+    await world.wired.follower.touch_pending()
+    assert await world.anchors("v1") == {"v1": "tenet"}
+
+
+async def _raise(error):
+    raise error
+
+
+async def test_pixels_are_read_by_a_child_and_never_kept(world):
+    import io
+
+    from PIL import Image
+
+    picture = io.BytesIO()
+    noise = Image.effect_noise((128, 128), 90)
+    noise.save(picture, "PNG")
+    response = await world.matcher.MatchVideo(
+        pb.MatchVideoRequest(video=a_video(text="Dune", images=[picture.getvalue()]))
+    )
+    assert response.matches[0].title_id == "dune"
+    video = await world.matcher.GetVideo(pb.GetVideoRequest(video_id="v1"))
+    assert not video.images
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await world.match(a_video(text="Dune", images=[b"not a picture"]))
+    assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_two_processes_share_one_feed_without_gaps(world):
+    other = await world.again()
+    await other.follower.first_load()
+    from services.matcher.results import RequestKey
+    from services.matcher.wire.videos import video_of
+
+    for number in range(6):
+        videos = (video_of(a_video(f"v{number}", "Dune")),)
+        await (world.wired if number % 2 else other).matching.match_videos(videos, RequestKey("", ""))
+    assert [change.sequence for change in await world.changes()] == [1, 2, 3, 4, 5, 6]
+
+
+async def test_a_video_sent_to_two_processes_at_once_is_one_video(world):
+    from services.matcher.results import RequestKey
+    from services.matcher.wire.videos import video_of
+
+    other = await world.again()
+    await other.follower.first_load()
+    await other.rematching.remember()
+    videos = (video_of(a_video("v1", "Dune")),)
+    await asyncio.gather(*[wired.matching.match_videos(videos, RequestKey("", "")) for wired in (world.wired, other)])
+    assert len(await world.changes()) == 1
+
+
+async def test_one_guilty_unit_of_a_group_does_not_stop_the_others(world):
+    from dataclasses import replace
+
+    from services.matcher.store.commit import Stale, Unit
+
+    await world.match(a_video("v1"))
+    shelf = world.wired.matching._shelf
+    known = await shelf.videos.get("v1")
+    now = world.clock.now()
+    stale = Unit(time=now, updated=[replace(known, version=9)])
+    good = [Unit(time=now, created=[replace(known, id=f"n{number}", version=1)]) for number in range(3)]
+    outcomes = await asyncio.gather(
+        *[shelf.committer.commit(unit) for unit in (good[0], good[1], stale, good[2])], return_exceptions=True
+    )
+    assert [type(outcome) for outcome in outcomes] == [type(None), type(None), Stale, type(None)]
+    assert len(await shelf.videos.batch(["n0", "n1", "n2"])) == 3
