@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -124,10 +123,9 @@ def start_mongo(closing: ExitStack, folder: Path) -> str:
 
 
 def start_incentives(closing: ExitStack, folder: Path, url: str, name: str) -> int:
-    """A process of its own, with nobody to follow."""
+    """A process of its own, with nobody to follow; it is stopped whatever happens, and one that dies is named."""
     port = embedded.free_port()
     environ = {
-        **os.environ,
         "MONGO_URL": url,
         "SPOTLIGHT_INCENTIVES_DATABASE": name,
         "SPOTLIGHT_INCENTIVES_PORT": str(port),
@@ -137,10 +135,10 @@ def start_incentives(closing: ExitStack, folder: Path, url: str, name: str) -> i
         "SPOTLIGHT_INCENTIVES_METRICS_ADDRESS": "",
         "SPOTLIGHT_INCENTIVES_LOG_LEVEL": "error",
     }
-    log = closing.enter_context((folder / f"incentives-{port}.log").open("ab"))
-    process = subprocess.Popen([sys.executable, "-m", "services.incentives"], env=environ, stdout=log, stderr=log)
-    closing.callback(process.wait)
-    closing.callback(process.terminate)
+    command = ["env", *(f"{key}={value}" for key, value in environ.items())]
+    command += [sys.executable, "-m", "services.incentives"]
+    running = embedded.start(command, port, folder / f"incentives-{port}.log")
+    closing.callback(running.stop)
     return port
 
 

@@ -23,7 +23,7 @@ class MatcherSettings(Settings):
         default=Path("var/matcher"), description="Where the index is saved, so that a restart is quick."
     )
     rematch_videos_per_s: int = Field(
-        default=2_000, ge=1, le=1_000_000, description="Stored videos matched again a second, in the background."
+        default=4_000, ge=1, le=1_000_000, description="Stored videos matched again a second, in the background."
     )
     frame_model_file: Path | None = Field(
         default=None, description="An ONNX frame model for pixels sent with videos; empty: PDQ only."

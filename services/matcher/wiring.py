@@ -94,27 +94,11 @@ async def wire(outside: Outside) -> Wired:
     await regime.begin()
     sight = Pictures(index, outside.worker)
     matching = Matching(shelf, index, regime, sight, clock=clock, new_id=new_id, touch_index=touch_index, seen=seen)
+    decode_video = outside.decode_video
     anchors = Anchors(
-        shelf,
-        index,
-        regime,
-        decode_video=outside.decode_video,
-        token_key=token_key,
-        clock=clock,
-        touch_index=touch_index,
+        shelf, index, regime, decode_video=decode_video, token_key=token_key, clock=clock, touch_index=touch_index
     )
-    rematching = Rematching(
-        matching,
-        regime,
-        shelf,
-        feed=outside.feed,
-        touch_index=touch_index,
-        seen=seen,
-        decode_video=outside.decode_video,
-        clock=clock,
-        new_id=new_id,
-        videos_per_s=outside.rematch_videos_per_s,
-    )
+    rematching = _rematching(outside, matching, regime, shelf, touch_index, seen, clock)
     follower = CatalogFollower(
         index,
         outside.feed,
@@ -161,4 +145,27 @@ async def wire(outside: Outside) -> Wired:
             rematching.run,
             oversight.keep_up,
         ),
+    )
+
+
+def _rematching(
+    outside: Outside,
+    matching: Matching,
+    regime: RegimeFollower,
+    shelf: Shelf,
+    touch_index: TouchIndex,
+    seen: SeenVideos,
+    clock: StoreClock,
+) -> Rematching:
+    return Rematching(
+        matching,
+        regime,
+        shelf,
+        feed=outside.feed,
+        touch_index=touch_index,
+        seen=seen,
+        decode_video=outside.decode_video,
+        clock=clock,
+        new_id=outside.new_id,
+        videos_per_s=outside.rematch_videos_per_s,
     )

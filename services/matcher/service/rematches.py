@@ -257,11 +257,13 @@ class Rematching:
     async def _match_again(self, videos: Sequence[Video], cause: Cause, videos_per_s: int) -> int:
         if not videos:
             return 0
+        began = self._clock.monotonic()
         for _ in range(ATTEMPTS_MAX):
             try:
                 changed = await self._matching.match_again(videos, cause)
             except Stale:
                 continue
-            await asyncio.sleep(len(videos) / videos_per_s)
+            took_s = self._clock.monotonic() - began
+            await asyncio.sleep(max(0.0, len(videos) / videos_per_s - took_s))
             return changed
         raise Contended
