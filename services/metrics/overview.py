@@ -155,7 +155,8 @@ class Overview:
 
 
 def _by_title(totals: F64) -> I64:
-    return totals.reshape(-1, TYPES).sum(axis=1).astype(np.int64)
+    found: I64 = totals.reshape(-1, TYPES).sum(axis=1).astype(np.int64)
+    return found
 
 
 def _people(rows: Rows) -> tuple[I64, keys.Parts, I64]:

@@ -35,7 +35,7 @@ class Limits:
     side_px_min: int = 16
     video_s_max: float = 60.0
     frames_max: int = 8  # sampled from a video
-    decode_s_max: float = 0.22  # CPU time beyond the key frames
+    decode_s_max: float = 0.14  # CPU time beyond the key frames
     file_s_max: float = 4.0  # wall time of one file; the child is ended then
     side_px: int = 640  # what we keep: the longer side of a frame
 

@@ -12,7 +12,7 @@ from chassis.clock import Clock
 from chassis.errors import SpotlightError
 from services.metrics import keys, privacy, report, trending
 from services.metrics.answers import StudioPage, Summary, Trend, TrendPage
-from services.metrics.domain import DAY_MINUTES, F64, I64, MINUTE_MS, EventType, Granularity, Period
+from services.metrics.domain import DAY_MINUTES, I64, MINUTE_MS, EventType, Granularity, Period
 from services.metrics.fold import Table
 from services.metrics.grid import Grid
 from services.metrics.overview import Overview
@@ -48,10 +48,12 @@ class Board:
         self.overview = Overview()
         self._lists: dict[int, Trending] = {}
         self._positions: dict[str, int] = {}
-        rollups.listeners.append(self.overview.add)
+        rollups.memory.listeners.append(self.overview.add)
 
     async def load(self) -> None:
-        """One scan of what is stored; from then on each stored generation adds itself."""
+        """One scan of what is stored and remembered; from then on each run of events adds itself."""
+        for run in self._rollups.memory.runs():
+            self.overview.add(run)
         for table, take in (
             (Table.CELLS_HOUR, self.overview.add_hours),
             (Table.CELLS_DAY, self.overview.add_days),
@@ -77,6 +79,7 @@ class Board:
     async def refresh(self) -> None:
         """Ranks all titles anew."""
         now = self._now_minute()
+        self._rollups.memory.fold_all()
         self.overview.prune(now)
         self.overview.rank(now, self._kinds())
         self._lists.clear()
