@@ -7,6 +7,7 @@ hours and days it is about.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -42,9 +43,10 @@ class Buckets:
         order = np.argsort(bucket, kind="stable")
         bucket, key, count = bucket[order], key[order], count[order]
         starts = np.flatnonzero(np.diff(bucket, prepend=-1))
-        for start, end in zip(starts, [*starts[1:], len(bucket)], strict=True):
+        for start, end in pairwise([*starts, len(bucket)]):
             pieces = self._pieces.setdefault(int(bucket[start]), [])
-            pieces.append((key[start:end].astype(np.uint64), count[start:end].copy()))
+            # Cells of several sources and agents share a key.
+            pieces.append(_summed([(key[start:end].astype(np.uint64), count[start:end])]))
             if len(pieces) > PIECES_MAX:
                 pieces[:] = [_summed(pieces)]
 
