@@ -208,7 +208,7 @@ async def test_everything_goes_on_by_itself(house):
     house.clock.advance(2)
     work = [asyncio.create_task(each()) for each in house.wired.background]
     try:
-        for _ in range(100):
+        for _ in range(400):
             await asyncio.sleep(0.05)
             found = await house.call("GetGrant", grant_id=grant.id)
             counted = (await house.progress(campaign, "ann")).submissions[0].view_count
