@@ -41,6 +41,9 @@ SSCD_CURVE = Curve(
 )
 
 
+PART_PENALTY = 1.0  # ln of how many more windows than whole pictures a video tries: parts match by chance as often
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
     """The curves in force; a frame model without a curve of its own is read by the default one."""

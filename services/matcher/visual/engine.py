@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from services.matcher.visual.bank import Bank, Neighbour, RefusedReference
-from services.matcher.visual.calibration import DEFAULT_CALIBRATION, Calibration
+from services.matcher.visual.calibration import DEFAULT_CALIBRATION, PART_PENALTY, Calibration
 from services.matcher.visual.shots import shots_of
 from services.matcher.visual.signals import (
     Fingerprint,
     Frame,
     Reference,
+    Region,
     SignalSource,
     VisualMatch,
     refused,
@@ -21,6 +22,7 @@ from services.matcher.visual.vote import FrameHit, vote
 
 NEIGHBOURS = 12  # enough rows to see that a frame looks like many titles
 FRAMES_MAX = 64
+PARTS = {Region.INSET, Region.SPLIT_FIRST, Region.SPLIT_SECOND}
 FINGERPRINTS_PER_FRAME_MAX = 16
 PDQ_QUALITY_MIN = 50  # below this the picture is mostly flat and its hash is chance
 RESEMBLED_TITLES_MAX = 2  # a picture found under more titles than this and its own is a logo or a studio ident
@@ -183,7 +185,8 @@ class VisualEngine:
             model=near.model,
             distance=near.distance,
             region=near.fingerprint.region,
-            log_ratio=self._calibration.curve(source, near.model).log_ratio(near.distance, rows),
+            log_ratio=self._calibration.curve(source, near.model).log_ratio(near.distance, rows)
+            - (PART_PENALTY if near.fingerprint.region in PARTS else 0.0),
             is_sure=self._is_sure(near),
         )
 

@@ -32,7 +32,7 @@ class FrameHit:
 def vote(hits: Iterable[FrameHit], calibration: Calibration) -> tuple[VisualMatch, ...]:
     """One match per title, most probable first."""
     shots = _best_by_shot_and_title(hits)
-    votes: dict[str, list[tuple[float, FrameHit, int, int]]] = defaultdict(list)
+    votes: dict[str, list[Vote]] = defaultdict(list)
     for titles in shots.values():
         if len(titles) >= AMBIGUOUS_TITLES_MIN:
             continue
@@ -46,7 +46,8 @@ def vote(hits: Iterable[FrameHit], calibration: Calibration) -> tuple[VisualMatc
     return tuple(sorted(matches, key=lambda match: (-match.contribution, match.title_id)))
 
 
-Seen = tuple[FrameHit, int, int]
+Seen = tuple[FrameHit, int, int]  # a shot's best hit, first and last moment
+Vote = tuple[float, FrameHit, int, int]  # what it is worth after its rivals, and the same
 
 
 def _best_by_shot_and_title(hits: Iterable[FrameHit]) -> dict[int, dict[str, Seen]]:
@@ -61,8 +62,8 @@ def _best_by_shot_and_title(hits: Iterable[FrameHit]) -> dict[int, dict[str, See
     return shots
 
 
-def _match(title_id: str, found: Sequence[tuple[float, FrameHit, int, int]], calibration: Calibration) -> VisualMatch:
-    ranked = sorted(found, key=lambda one: (-one[0], one[2]))[: len(SHOT_WEIGHTS)]
+def _match(title_id: str, found: Sequence[Vote], calibration: Calibration) -> VisualMatch:
+    ranked = _best_by_reference(sorted(found, key=lambda one: (-one[0], one[2])))[: len(SHOT_WEIGHTS)]
     worths = [weight * worth for weight, (worth, _, _, _) in zip(SHOT_WEIGHTS, ranked, strict=False)]
     scale = min(1.0, calibration.logit_max / sum(worths))
     evidence = tuple(
@@ -87,6 +88,14 @@ def _match(title_id: str, found: Sequence[tuple[float, FrameHit, int, int]], cal
         is_borderline=not any(hit.is_sure for _, hit, _, _ in ranked),
         evidence=evidence,
     )
+
+
+def _best_by_reference(ranked: Sequence[Vote]) -> list[Vote]:
+    """The best shot of each reference: a chance likeness that stays on screen is no agreement with itself."""
+    best: dict[str, Vote] = {}
+    for one in ranked:
+        best.setdefault(one[1].reference_id, one)
+    return list(best.values())
 
 
 def probability(logit: float) -> float:

@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from services.matcher.visual.calibration import PART_PENALTY
 from services.matcher.visual.engine import FINGERPRINTS_PER_FRAME_MAX, FRAMES_MAX, VisualEngine
 from services.matcher.visual.signals import Region, SignalRefused, SignalSource
 
@@ -212,3 +213,10 @@ def test_mirrored_hashes_of_a_frame_find_the_reference(hasher, scene, build):
     engine = VisualEngine.build([build.reference("r", "t", *hasher.of_reference(picture, ReferenceKind.POSTER))])
     (frame,) = hasher.of_video([Moment(t_ms=0, picture=picture[:, ::-1].copy())])
     assert engine.match([frame])[0].title_id == "t"
+
+
+def test_a_likeness_in_a_part_is_worth_less_than_in_the_whole(build):
+    engine = VisualEngine.build([build.reference("r", "t", build.print(1))])
+    (whole,) = engine.match([build.frame(build.print(1))])
+    (part,) = engine.match([build.frame(build.print(1, region=Region.SPLIT_SECOND))])
+    assert part.contribution == pytest.approx(whole.contribution - PART_PENALTY)

@@ -104,3 +104,12 @@ def test_shots_are_told_apart_by_vectors_where_there_are_any(build):
     assert shots_of(frames) == (0, 1, 0)
     mixed = [build.frame(build.print(1, pdq=None, embedding=near)), build.frame(build.print(1), t_ms=1)]
     assert shots_of(mixed) == (0, 1)
+
+
+def test_one_reference_seen_in_several_shots_agrees_only_once():
+    same = [a_hit(shot=n, reference_id="r", log_ratio=4.0) for n in range(3)]
+    (match,) = vote(same, Calibration())
+    assert match.contribution == pytest.approx(4.0)
+    assert len(match.evidence) == 1
+    (other,) = vote([a_hit(shot=n, log_ratio=4.0) for n in range(3)], Calibration())
+    assert other.contribution > match.contribution
