@@ -9,6 +9,8 @@ A day (hour) under k is in no answer at all, not in a longer period either: the 
 atoms, so subtracting answers gives sums and differences of atoms and never a smaller group. Where a rest would stay
 under k, the smallest shown cells join it (complementary suppression). Hours are split by region and source only where
 the unsplit remainder of every hour of that day has none or at least k viewers, whole columns of the day at a time.
+What is not shown of an hour is never told to be empty: an attacker who knew the empty crossings could subtract an hour
+and a region that share one small crossing (docs/decisions/privacy-by-atoms.md).
 """
 
 from dataclasses import dataclass

@@ -179,7 +179,12 @@ def _cells(published: Published, minutes: Atoms | None, choice: Choice) -> tuple
         # Minutes are published for the title as a whole only.
         return atoms.grid.take(np.zeros(len(atoms.grid), bool)), _chosen(atoms.grid, choice, whole=True)
     shown = _chosen(atoms.grid.take(atoms.shown), choice)
-    hidden = _chosen(atoms.grid.take(~atoms.shown), choice)
+    if choice.granularity is Granularity.HOUR and choice.is_split:
+        # Which crossings of hour and region are empty must not be told: with it, hours and regions could be subtracted.
+        assert published.hours is not None, "hours are published with their splits"
+        hidden = _chosen(published.hours.grid.take(~published.hours.shown), choice, whole=True)
+    else:
+        hidden = _chosen(atoms.grid.take(~atoms.shown), choice)
     if choice.is_split and not choice.regions and choice.source is None:
         rest = _rest(published, atoms, choice)
         shown = grid.joined([shown, rest])

@@ -20,8 +20,13 @@ KINDS = (EventType.VIDEO_VIEW,)
 
 
 def a_grid(cells):
-    """A grid of (hour of two days, region, source) → viewers; cell number n has 2^n events, so sums tell their parts."""
-    chosen = [(place, cell, viewers) for place, (cell, viewers) in enumerate(sorted(cells.items())) if viewers]
+    """A grid of (hour of two days, region, source) → viewers; cell number n has 2^n events, so sums tell their parts.
+
+    A cell of 0 viewers has events too: whoever asks cannot know which crossings of hour and region are empty.
+    """
+    chosen = [
+        (place, cell, viewers) for place, (cell, viewers) in enumerate(sorted(cells.items())) if viewers is not None
+    ]
     slots, values, owner = [], [], []
     for row, (place, _, viewers) in enumerate(chosen):
         # Everybody takes part in one cell: the worst case for hiding.
@@ -117,6 +122,18 @@ def test_differencing_all_answers_reveals_no_small_group(viewers):
         assert np.linalg.matrix_rank(np.vstack([known, secret])) == rank + 1, bin(group)
 
 
+def test_an_hourly_split_does_not_tell_which_crossings_are_empty():
+    full = {cell: 30 for cell in CELLS if cell[2] != "FR"} | {(0, 0, "FR", 1): 3, (1, 1, "FR", 2): 4}
+    published = privacy.publish_title(by_day(a_grid(full)), a_grid(full), K)
+    choice = Choice(
+        period=Period(start=DAY, end=DAY + 2880),
+        granularity=Granularity.HOUR,
+        dimensions=frozenset({Dimension.VIEWER_REGION}),
+    )
+    rows = report.rows(published, None, choice)
+    assert keys.region_code("FR") not in rows.region.tolist()
+
+
 def test_a_title_with_many_viewers_is_shown_whole():
     hours = a_grid(dict.fromkeys(CELLS, 40))
     published = privacy.publish_title(by_day(hours), hours, K)
@@ -150,7 +167,7 @@ def test_a_small_region_is_counted_in_the_total_only_with_others():
 
 def test_a_day_under_k_viewers_is_in_no_answer():
     cells = {(0, 0, "US", 1): 9, (1, 0, "US", 1): 30}
-    hours = a_grid({cell: cells.get(cell, 0) for cell in CELLS})
+    hours = a_grid(cells)
     published = privacy.publish_title(by_day(hours), hours, K)
     both = Choice(period=Period(start=DAY, end=DAY + 2880), granularity=Granularity.TOTAL)
     assert report.totals(published, both)[0].count == int(hours.count[hours.bucket >= DAY + 1440].sum())
@@ -160,7 +177,7 @@ def test_a_day_under_k_viewers_is_in_no_answer():
 
 
 def test_events_without_viewers_are_never_shown():
-    hours = a_grid({(0, 0, "US", 1): 1, **dict.fromkeys(CELLS[1:], 0)})
+    hours = a_grid({(0, 0, "US", 1): 1})
     blank = Grid(**{n: getattr(hours, n) for n in ("bucket", "type", "region", "source")}, count=np.array([5_000]),
                  **dict.fromkeys(("cell", "slot", "value"), np.zeros(0, np.int64)))  # fmt: skip
     published = privacy.publish_title(blank, blank, K)
@@ -170,10 +187,10 @@ def test_events_without_viewers_are_never_shown():
 
 
 def test_minutes_lie_in_shown_hours_and_keep_a_rest_of_k():
-    hour = a_grid({(0, 0, "US", 1): 45, **dict.fromkeys(CELLS[1:], 0)})
+    hour = a_grid({(0, 0, "US", 1): 45})
     parts = []
     for minute, viewers in enumerate((20, 20, 5)):
-        part = a_grid({(0, 0, "US", 1): viewers, **dict.fromkeys(CELLS[1:], 0)})
+        part = a_grid({(0, 0, "US", 1): viewers})
         parts.append(
             Grid(**{n: getattr(part, n) for n in Grid.__slots__ if n != "bucket"}, bucket=part.bucket + minute)
         )
