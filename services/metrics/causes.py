@@ -10,8 +10,8 @@ from services.metrics.spikes import Alarm
 
 # What a contribution must carry to be named, and how many of a kind are.
 SHARE_MIN, NAMED_MAX = 0.05, 5
-# Of those who make a spike a person takes part once or twice; five events and more each is a script or a paid crowd.
-EVENTS_PER_VIEWER_MAX = 5.0
+# Of those who make a spike a person takes part once or twice; four events and more each is a script or a paid crowd.
+EVENTS_PER_VIEWER_MAX = 4.0
 BOT_SHARE_MAX = 0.3
 CAMPAIGN_SHARE_MIN = 0.4
 RELEASE_DAYS = 2.0
@@ -89,6 +89,7 @@ class Surge:
     viewers: int
     expected_viewers: float
     human_count: int
+    expected_human_count: float
     bot_count: int
     campaign_count: int
     expected_campaign_count: float
@@ -122,7 +123,7 @@ def contributions(surge: Surge) -> tuple[Contribution, ...]:
 def evidence(surge: Surge) -> tuple[Evidence, ...]:
     """The facts, whether or not they pass their thresholds."""
     # Of what came on top: the usual crowd would hide a handful of busy newcomers.
-    per_viewer = (surge.human_count - surge.alarm.expected) / max(surge.viewers - surge.expected_viewers, 1.0)
+    per_viewer = (surge.human_count - surge.expected_human_count) / max(surge.viewers - surge.expected_viewers, 1.0)
     bots = surge.bot_count / max(surge.bot_count + surge.human_count, 1)
     excess = max(surge.alarm.count - surge.alarm.expected, 1.0)
     campaign = max(surge.campaign_count - surge.expected_campaign_count, 0.0) / excess

@@ -231,7 +231,7 @@ def _spike(plan: Plan, spike: Spike, random: np.random.Generator, minute: int, n
         case Cause.REGION:
             region = np.where(carried, 3 + number % 5, region)
         case Cause.BOTS:
-            viewers, videos, region = random.integers(0, 12, count), np.full(count, 7), np.zeros(count, np.int64)
+            viewers, videos, region = random.integers(0, 8, count), np.full(count, 7), np.zeros(count, np.int64)
         case Cause.CAMPAIGN:
             kinds = np.where(carried, EventType.CAMPAIGN_VIEW, kinds)
         case Cause.RELEASE:

@@ -149,7 +149,7 @@ class Watch:
         spans += [(Table.CELLS_HOUR, first, window.end), (Table.VIEWERS_HOUR, first, window.end)]
         *named, cells, viewers = await self._rollups.title_rows(title, spans)
         counts = {kind: await self._named(rows, window) for kind, rows in zip(NAMED_TABLES, named, strict=True)}
-        people, bots, regions = _by_region(cells, window)
+        people, usual_people, bots, regions = _by_region(cells, window)
         grid = Grid.of(cells, viewers)
         now = grid.take(grid.bucket >= window.start).relabelled().viewers()
         before = grid.take((grid.bucket < window.start) & _same_hours(grid.bucket, window))
@@ -160,6 +160,7 @@ class Watch:
             viewers=round(float(now[0])) if len(now) else 0,
             expected_viewers=float(usual.sum()) / COMPARED_DAYS,
             human_count=people,
+            expected_human_count=usual_people,
             bot_count=bots,
             campaign_count=int(sum(part[1].sum() for part in campaign)),
             expected_campaign_count=float(sum(part[2].sum() for part in campaign)),
@@ -365,8 +366,8 @@ def _same_hours(minute: I64, window: Period) -> "np.ndarray[tuple[int], np.dtype
     return (minute - window.start) % DAY_MINUTES < min(window.end - window.start, DAY_MINUTES)
 
 
-def _by_region(cells: Rows, window: Period) -> tuple[int, int, list[tuple[str, int, float]]]:
-    """People's and others' events of the window, and the regions' counts against before."""
+def _by_region(cells: Rows, window: Period) -> tuple[int, float, int, list[tuple[str, int, float]]]:
+    """People's events of the window and usually, others' events, and the regions' counts against before."""
     parts = keys.unpack(cells.a)
     inside = parts.minute >= window.start
     people = parts.agent == Agent.HUMAN
@@ -378,4 +379,4 @@ def _by_region(cells: Rows, window: Period) -> tuple[int, int, list[tuple[str, i
         for code in np.flatnonzero(counts).tolist()
         if code
     ]
-    return int(counts.sum()), int(cells.v[inside & ~people].sum()), regions
+    return int(counts.sum()), float(usual.sum()), int(cells.v[inside & ~people].sum()), regions

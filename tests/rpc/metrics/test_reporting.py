@@ -188,7 +188,8 @@ async def test_planted_spikes_are_found_with_their_causes(told, plan):
         assert found, planted
         spike = found[0]
         if planted.cause is Cause.BOTS:
-            assert spike.is_suppressed or spike.cause == pb.SPIKE_CAUSE_SUSPICIOUS
+            facts = [(fact.code, round(fact.value, 1)) for fact in spike.evidence]
+            assert spike.is_suppressed or spike.cause == pb.SPIKE_CAUSE_SUSPICIOUS, (facts, spike.event_count)
         if planted.cause is Cause.CAMPAIGN:
             assert spike.cause == pb.SPIKE_CAUSE_CAMPAIGN
         if planted.cause.value in wanted:

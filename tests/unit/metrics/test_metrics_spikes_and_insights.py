@@ -101,7 +101,7 @@ ALARM = Alarm(start=1_000, end=1_120, peak=1_050, count=400, expected=100.0, sco
 def a_surge(**more):
     return Surge(
         **{
-            "alarm": ALARM, "viewers": 380, "expected_viewers": 90.0, "human_count": 400, "bot_count": 5,
+            "alarm": ALARM, "viewers": 380, "expected_viewers": 90.0, "human_count": 400, "expected_human_count": 100.0, "bot_count": 5,
             "campaign_count": 0, "expected_campaign_count": 0.0,
         } | more
     )  # fmt: skip
