@@ -1,16 +1,18 @@
 """All titles at a glance, in memory: hourly totals of two weeks for trending, daily ones of 90 days for percentiles.
 
-Fed by the tables of each generation as it is stored, and by one scan of the stored tables at the start. 16 bytes a
-row of (title, hour, region) or (title, day, type) that had any event.
+Fed by the tables of each generation as it is stored, and by one scan of the stored tables at the start. Kept by hour
+and by day, 16 bytes a row of (title, region) or (title, type) that had any event in it: a question touches only the
+hours and days it is about.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from services.metrics import keys
-from services.metrics.domain import DAY_MINUTES, HOUR_MINUTES, I64, U64, Agent, EventType
+from services.metrics.domain import DAY_MINUTES, F64, HOUR_MINUTES, I64, U64, Agent, EventType
 from services.metrics.fold import Table
 from services.metrics.rows import Rows
 
@@ -20,28 +22,55 @@ DAYS_KEPT = 91
 WINDOW_DAYS = (7, 28, 90)
 # Fewer titles of a kind than this would tell one studio another's numbers.
 KIND_TITLES_MIN = 5
+TYPES = 16  # 4 bits of a key
+REGIONS = 1_024  # 10 bits
+# Pieces of one bucket are summed up when there are so many.
+PIECES_MAX = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Sums:
-    """Sorted keys with their sums."""
+class Buckets:
+    """Counts by time bucket and a small key: (title, region) or (title, type)."""
 
-    a: U64
-    v: I64
+    def __init__(self, minutes: int) -> None:
+        self.minutes = minutes
+        self._pieces: dict[int, list[tuple[U64, I64]]] = {}
 
-    def plus(self, a: U64, v: I64) -> "Sums":
-        """With more rows added in."""
-        every, group = np.unique(np.concatenate([self.a, a]), return_inverse=True)
-        sums = np.bincount(group, np.concatenate([self.v, v]), len(every)).astype(np.int64)
-        return Sums(every, sums)
+    def __len__(self) -> int:
+        return sum(len(key) for pieces in self._pieces.values() for key, _ in pieces)
 
-    def since(self, minute: int) -> "Sums":
-        young = keys.unpack(self.a).minute >= minute
-        return Sums(self.a[young], self.v[young])
+    def add(self, bucket: I64, key: I64, count: I64) -> None:
+        """Takes in rows; buckets are numbers of hours or days since 1970."""
+        order = np.argsort(bucket, kind="stable")
+        bucket, key, count = bucket[order], key[order], count[order]
+        starts = np.flatnonzero(np.diff(bucket, prepend=-1))
+        for start, end in pairwise([*starts, len(bucket)]):
+            pieces = self._pieces.setdefault(int(bucket[start]), [])
+            # Cells of several sources and agents share a key.
+            pieces.append(_summed([(key[start:end].astype(np.uint64), count[start:end])]))
+            if len(pieces) > PIECES_MAX:
+                pieces[:] = [_summed(pieces)]
+
+    def sums(self, bucket: int) -> tuple[U64, I64]:
+        """The rows of a bucket, each key once."""
+        pieces = self._pieces.get(bucket)
+        if not pieces:
+            return np.zeros(0, np.uint64), np.zeros(0, np.int64)
+        if len(pieces) > 1:
+            pieces[:] = [_summed(pieces)]
+        return pieces[0]
+
+    def since(self, minute: int) -> None:
+        """Forgets older buckets."""
+        first = minute // self.minutes
+        for bucket in [bucket for bucket in self._pieces if bucket < first]:
+            del self._pieces[bucket]
 
 
-def no_sums() -> Sums:
-    return Sums(np.zeros(0, np.uint64), np.zeros(0, np.int64))
+def _summed(pieces: list[tuple[U64, I64]]) -> tuple[U64, I64]:
+    key = np.concatenate([key for key, _ in pieces])
+    distinct, place = np.unique(key, return_inverse=True)
+    counts = np.bincount(place, np.concatenate([count for _, count in pieces]), len(distinct))
+    return distinct, counts.astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +86,9 @@ class Overview:
     """Totals of all titles."""
 
     def __init__(self) -> None:
-        self.hours = no_sums()
-        self.days = no_sums()
+        self.hours = Buckets(HOUR_MINUTES)  # key: title * REGIONS + region
+        self.days = Buckets(DAY_MINUTES)  # key: title * TYPES + type
+        self.first_hour: I64 = np.zeros(0, np.int64)  # each title's first hour, as far as is known
         self._standings: dict[tuple[int, EventType], tuple[I64, I64]] = {}
         self._kinds: I64 = np.zeros(0, np.int64)
 
@@ -68,31 +98,47 @@ class Overview:
         self.add_days(tables[Table.CELLS_DAY])
 
     def add_hours(self, rows: Rows) -> None:
-        self.hours = self.hours.plus(*hour_sums(rows))
+        title, parts, count = _people(rows)
+        hour = parts.minute // HOUR_MINUTES
+        self.hours.add(hour, title * REGIONS + parts.region, count)
+        if len(title):
+            more = int(title.max()) + 1 - len(self.first_hour)
+            if more > 0:
+                self.first_hour = np.append(self.first_hour, np.full(more, np.iinfo(np.int64).max))
+            np.minimum.at(self.first_hour, title, hour)
 
     def add_days(self, rows: Rows) -> None:
-        self.days = self.days.plus(*day_sums(rows))
+        title, parts, count = _people(rows)
+        self.days.add(parts.minute // DAY_MINUTES, title * TYPES + parts.type, count)
 
     def prune(self, now_minute: int) -> None:
         """Forgets what is too old."""
-        self.hours = self.hours.since(now_minute - HOURS_KEPT_DAYS * DAY_MINUTES)
-        self.days = self.days.since(now_minute - DAYS_KEPT * DAY_MINUTES)
+        self.hours.since(now_minute - HOURS_KEPT_DAYS * DAY_MINUTES)
+        self.days.since(now_minute - DAYS_KEPT * DAY_MINUTES)
 
-    def rank(self, now_minute: int, kinds: I64, fresh: Rows) -> None:
-        """Sums each title's windows anew; `kinds` is each title number's kind, `fresh` the daily cells in memory."""
-        days = self.days.plus(*day_sums(fresh))
-        parts, titles = keys.unpack(days.a), keys.titles(days.a)
-        self._kinds = kinds
-        today = now_minute // DAY_MINUTES * DAY_MINUTES
+    def title_totals(self, start: int, end: int, titles: int) -> I64:
+        """Each title's events on the days between two minutes."""
+        return _by_title(self._totals(start // DAY_MINUTES, -(-end // DAY_MINUTES), titles))
+
+    def _totals(self, first_day: int, end_day: int, titles: int) -> F64:
+        """Events of the days by title and type."""
+        found = np.zeros(titles * TYPES)
+        for day in range(first_day, end_day):
+            key, count = self.days.sums(day)
+            known = key < len(found)
+            found[key[known]] += count[known]  # each key is there once
+        return found
+
+    def rank(self, now_minute: int, kinds: I64) -> None:
+        """Sums each title's windows anew; `kinds` is each title number's kind."""
+        today = now_minute // DAY_MINUTES
         found = {}
         for window in WINDOW_DAYS:
-            recent = parts.minute > today - window * DAY_MINUTES
+            totals = self._totals(today - window + 1, today + 1, len(kinds)).reshape(len(kinds), TYPES)
             for kind in EventType:
-                mask = recent & (parts.type == kind)
-                every = np.bincount(titles[mask], days.v[mask], len(kinds)).astype(np.int64)
-                held = np.flatnonzero(every)
-                found[window, kind] = (held, every[held])
-        self._standings = found
+                held = np.flatnonzero(totals[:, kind])
+                found[window, kind] = (held, totals[held, kind].astype(np.int64))
+        self._standings, self._kinds = found, kinds
 
     def standing(self, title: int, kind: EventType, period_days: float) -> Standing:
         """Where a title stands among those of its kind with any such event, in the window nearest to the period."""
@@ -110,20 +156,12 @@ class Overview:
         )
 
 
-def hour_sums(rows: Rows) -> tuple[U64, I64]:
-    """People's events by title, hour and region."""
-    return _sums(rows, HOUR_MINUTES, with_region=True, with_type=False)
+def _by_title(totals: F64) -> I64:
+    found: I64 = totals.reshape(-1, TYPES).sum(axis=1).astype(np.int64)
+    return found
 
 
-def day_sums(rows: Rows) -> tuple[U64, I64]:
-    """People's events by title, day and type."""
-    return _sums(rows, DAY_MINUTES, with_region=False, with_type=True)
-
-
-def _sums(rows: Rows, minutes: int, *, with_region: bool, with_type: bool) -> tuple[U64, I64]:
-    parts = keys.unpack(rows.a)
-    people = parts.agent == Agent.HUMAN
-    a = keys.coarser(rows.a[people], minutes)
-    mask = (1 << 64) - 1 << keys.MINUTE_SHIFT
-    mask |= (1023 << keys.REGION_SHIFT if with_region else 0) | (15 << keys.TYPE_SHIFT if with_type else 0)
-    return a & np.uint64(mask & (1 << 64) - 1), rows.v[people]
+def _people(rows: Rows) -> tuple[I64, keys.Parts, I64]:
+    """Title, key parts and count of people's cells."""
+    people = rows.where(rows.a & np.uint64(3) == Agent.HUMAN - 1)
+    return keys.titles(people.a), keys.unpack(people.a), people.v

@@ -58,8 +58,6 @@ class Rollups:
         # Only one coroutine at a time stores or merges.
         self._storing = asyncio.Lock()
         self._dropping: set[asyncio.Task[None]] = set()
-        # Told the tables of each generation that gets stored.
-        self.listeners: list[Callable[[Mapping[Table, Rows]], None]] = []
 
     async def load(self) -> None:
         """Takes up what is stored, remembers the ids of the last day, folds the rest of the log."""
@@ -204,8 +202,6 @@ class Rollups:
 
     async def _store_generation(self, generation: Generation) -> None:
         tables = await asyncio.to_thread(generation.tables)
-        for listener in self.listeners:
-            listener(tables)
         new = Segment(first=generation.first, last=generation.last, level=0, time_ms=generation.last_ms, firsts={})
         firsts: dict[Table, U64] = {}
         for table, part in tables.items():

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.metrics import keys
-from services.metrics.domain import DAY_MINUTES, F64, HOUR_MINUTES, I64
-from services.metrics.overview import Sums
+from services.metrics.domain import F64, HOUR_MINUTES
+from services.metrics.overview import REGIONS, Overview
 
+HOURS_A_DAY = 24
 WINDOW_HOURS = 3
 BASELINE_DAYS = 14
 PRIOR_EVENTS = 3.0
@@ -31,31 +31,25 @@ class Velocity:
     baseline_per_hour: float
 
 
-def velocities(hours: Sums, now_minute: int, titles: int, region: int | None = None) -> list[Velocity]:
+def velocities(overview: Overview, now_minute: int, titles: int, region: int | None = None) -> list[Velocity]:
     """Titles that stand out, most first; `region` counts only one region's events."""
-    parts, title = keys.unpack(hours.a), keys.titles(hours.a)
-    chosen = np.ones(len(title), bool) if region is None else parts.region == region
-    hour = (parts.minute[chosen]) // HOUR_MINUTES
-    title, count = title[chosen], hours.v[chosen]
     this_hour = now_minute // HOUR_MINUTES
     elapsed = (now_minute % HOUR_MINUTES + 1) / HOUR_MINUTES
-    span_hours = WINDOW_HOURS - 1 + elapsed
-
-    def window(days_back: int) -> F64:
-        """Events of the same stretch of an earlier day; the running hour counts as far as it has run."""
-        age = this_hour - days_back * DAY_MINUTES // HOUR_MINUTES - hour
-        weight = np.where(age == 0, elapsed if days_back else 1.0, 1.0)
-        mask = (age >= 0) & (age < WINDOW_HOURS)
-        return np.bincount(title[mask], (count * weight)[mask], titles).astype(np.float64)
-
-    recent = window(0)
+    recent = _window(overview, this_hour, 1.0, titles, region)
     candidates = np.flatnonzero(recent >= EVENTS_MIN)
-    before = np.stack([window(day)[candidates] for day in range(1, BASELINE_DAYS + 1)])
-    known_days = _known_days(title, hour, this_hour, titles)[candidates]
+    before = np.stack(
+        [
+            # The running hour counts as far as it has run.
+            _window(overview, this_hour - day * HOURS_A_DAY, elapsed, titles, region)[candidates]
+            for day in range(1, BASELINE_DAYS + 1)
+        ]
+    )
+    known_days = np.clip((this_hour - overview.first_hour[candidates]) // HOURS_A_DAY, 1, BASELINE_DAYS)
     mean = before.sum(axis=0) / known_days
     spread = (before**2).sum(axis=0) / known_days - mean**2
     noise = np.sqrt(np.maximum(spread, mean) + PRIOR_EVENTS)
     score = (recent[candidates] - mean - PRIOR_EVENTS) / noise
+    span_hours = WINDOW_HOURS - 1 + elapsed
     order = np.lexsort((candidates, -score))
     return [
         Velocity(
@@ -69,8 +63,14 @@ def velocities(hours: Sums, now_minute: int, titles: int, region: int | None = N
     ]
 
 
-def _known_days(title: I64, hour: I64, this_hour: int, titles: int) -> F64:
-    """How many days back each title has been seen, 1 to 14: a young title is measured by the days it has."""
-    oldest = np.full(titles, this_hour, np.int64)
-    np.minimum.at(oldest, title, hour)
-    return np.clip((this_hour - oldest) * HOUR_MINUTES // DAY_MINUTES, 1, BASELINE_DAYS).astype(np.float64)
+def _window(overview: Overview, last_hour: int, last_weight: float, titles: int, region: int | None) -> F64:
+    """Each title's events of the three hours that end with one, which counts by its weight."""
+    found = np.zeros(titles)
+    for back in range(WINDOW_HOURS):
+        key, count = overview.hours.sums(last_hour - back)
+        if region is not None:
+            chosen = key % np.uint64(REGIONS) == region
+            key, count = key[chosen], count[chosen]
+        title = (key // np.uint64(REGIONS)).astype(np.int64)
+        found += (1.0 if back else last_weight) * np.bincount(title, count, titles)[:titles]
+    return found

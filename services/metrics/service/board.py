@@ -12,10 +12,10 @@ from chassis.clock import Clock
 from chassis.errors import SpotlightError
 from services.metrics import keys, privacy, report, trending
 from services.metrics.answers import StudioPage, Summary, Trend, TrendPage
-from services.metrics.domain import DAY_MINUTES, F64, I64, MINUTE_MS, EventType, Granularity, Period
+from services.metrics.domain import DAY_MINUTES, I64, MINUTE_MS, EventType, Granularity, Period
 from services.metrics.fold import Table
 from services.metrics.grid import Grid
-from services.metrics.overview import HOURS_KEPT_DAYS, Overview, Sums, day_sums, hour_sums, no_sums
+from services.metrics.overview import Overview
 from services.metrics.report import Choice
 from services.metrics.rollups import Rollups
 from services.metrics.titles import Titles
@@ -47,12 +47,13 @@ class Board:
         self._viewers_min, self._token_key = viewers_min, token_key
         self.overview = Overview()
         self._lists: dict[int, Trending] = {}
-        self._days = no_sums()
         self._positions: dict[str, int] = {}
-        rollups.listeners.append(self.overview.add)
+        rollups.memory.listeners.append(self.overview.add)
 
     async def load(self) -> None:
-        """One scan of what is stored; from then on each stored generation adds itself."""
+        """One scan of what is stored and remembered; from then on each run of events adds itself."""
+        for run in self._rollups.memory.runs():
+            self.overview.add(run)
         for table, take in (
             (Table.CELLS_HOUR, self.overview.add_hours),
             (Table.CELLS_DAY, self.overview.add_days),
@@ -78,10 +79,9 @@ class Board:
     async def refresh(self) -> None:
         """Ranks all titles anew."""
         now = self._now_minute()
+        self._rollups.memory.fold_all()
         self.overview.prune(now)
-        fresh = self._rollups.memory.tables([Table.CELLS_DAY])[Table.CELLS_DAY]
-        self.overview.rank(now, self._kinds(), fresh)
-        self._days = self.overview.days.plus(*day_sums(fresh))
+        self.overview.rank(now, self._kinds())
         self._lists.clear()
         found = await self._trending(0)
         names = self._rollups.memory.title_names
@@ -106,9 +106,7 @@ class Board:
             return known
         now = self._now_minute()
         memory = self._rollups.memory
-        hours = self.overview.hours.plus(*hour_sums(memory.tables([Table.CELLS_HOUR])[Table.CELLS_HOUR]))
-        hours = hours.since(now - HOURS_KEPT_DAYS * DAY_MINUTES)
-        every = trending.velocities(hours, now, len(memory.title_names), region or None)[:TRENDING_MAX]
+        every = trending.velocities(self.overview, now, len(memory.title_names), region or None)[:TRENDING_MAX]
         shown = await self._with_viewers(every, now, region)
         found = Trending(velocities=tuple(shown), suppressed_count=len(every) - len(shown))
         if len(self._lists) < REGION_LISTS_MAX:
@@ -170,7 +168,7 @@ class Board:
     def _ranked(self, title_ids: frozenset[str], period: Period) -> list[str]:
         """The titles by their events in the period as of the last refresh, the rest by name."""
         numbers = self._rollups.memory.title_numbers
-        sums = _in_period(self._days, period, len(numbers))
+        sums = self.overview.title_totals(period.start, period.end, len(numbers))
 
         def order(title_id: str) -> tuple[int, str, str]:
             number = numbers.get(title_id)
@@ -203,9 +201,3 @@ class Board:
             trending_position=self.position(title_id),
             is_suppressed=bool(totals) and count == 0,
         )
-
-
-def _in_period(days: Sums, period: Period, titles: int) -> F64:
-    minute = keys.unpack(days.a).minute
-    mask = (minute >= period.start) & (minute < period.end)
-    return np.bincount(keys.titles(days.a[mask]), days.v[mask], titles).astype(np.float64)

@@ -11,7 +11,7 @@ from services.metrics.domain import Arm, Dimension, EventType, Granularity, Peri
 from services.metrics.fold import Table
 from services.metrics.grid import Grid
 from services.metrics.intervals import Rate, difference, wilson
-from services.metrics.overview import Overview, Sums
+from services.metrics.overview import Buckets, Overview
 from services.metrics.report import Choice, Total
 from services.metrics.rows import Reduce, Rows, reduced
 from tests.metrics_world import NOW_MS, checked, raw_events
@@ -143,14 +143,16 @@ def test_a_title_nobody_saw_has_no_top():
 
 
 def hours_of(series):
-    """Sums from title → {hour back: count}."""
+    """An overview from title → {hours back: events}."""
+    overview = Overview()
     a, v = [], []
     for title, counts in series.items():
         for back, count in counts.items():
             minute = NOW // 60 * 60 - back * 60
-            a.append(int(keys.pack(*(np.array([x]) for x in (title, minute, 1, 0, 1, 1)))[0]))
+            a.append(int(keys.pack(*(np.array([x]) for x in (title, minute, 1, 1, 1, 1)))[0]))
             v.append(count)
-    return Sums(np.zeros(0, np.uint64), np.zeros(0, np.int64)).plus(np.array(a, np.uint64), np.array(v, np.int64))
+    overview.add_hours(reduced(np.array(a, np.uint64), np.zeros(len(a), np.uint64), np.array(v, np.int64), Reduce.SUM))
+    return overview
 
 
 def test_trending_is_by_velocity_not_by_size():
@@ -172,14 +174,23 @@ def test_a_percentile_is_among_titles_of_the_same_kind():
     tables = memory.tables([Table.CELLS_HOUR, Table.CELLS_DAY])
     overview.add(tables)
     overview.prune(NOW)
-    nothing = Rows(*(np.zeros(0, np.uint64),) * 2, np.zeros(0, np.int64))
-    overview.rank(NOW, np.array([0] * 6 + [1] * 2), nothing)
+    overview.rank(NOW, np.array([0] * 6 + [1] * 2))
+    assert overview.title_totals(DAY - 1440, DAY + 1440, 8).tolist() == [10 * (n + 1) for n in range(8)]
     best = overview.standing(5, EventType.ANCHOR_CLICK, 7)
     assert (best.percentile, best.kind_mean, best.kind_title_count) == (pytest.approx(500 / 6), 35.0, 6)
     assert overview.standing(7, EventType.ANCHOR_CLICK, 7).kind_mean == 0  # two titles would tell each other's numbers
     assert overview.standing(99, EventType.ANCHOR_CLICK, 7).percentile == 0
     overview.prune(NOW + 100 * 1440)
-    assert len(overview.days.a) == len(overview.hours.a) == 0
+    assert len(overview.days) == len(overview.hours) == 0
+
+
+def test_pieces_of_a_bucket_add_up():
+    buckets = Buckets(60)
+    for _ in range(20):
+        buckets.add(np.array([5, 6, 5]), np.array([1, 1, 2]), np.array([1, 1, 1]))
+    key, count = buckets.sums(5)
+    assert (key.tolist(), count.tolist()) == ([1, 2], [20, 20])
+    assert len(buckets.sums(7)[0]) == 0
 
 
 def test_a_report_has_bounds():
