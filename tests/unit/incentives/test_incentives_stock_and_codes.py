@@ -210,6 +210,7 @@ TERMS = st.builds(
             asset_uri=TEXT,
         ),
         max_size=2,
+        unique_by=lambda reward: reward.id,  # two rewards of one id are refused before terms are kept
     ).map(tuple),
     teams=st.lists(st.builds(Team, id=IDS, display_name=TEXT, reward_ids=ID_LISTS), max_size=2).map(tuple),
     limits=st.builds(
