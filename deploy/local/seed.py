@@ -14,13 +14,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc.aio
-from google.protobuf.timestamp_pb2 import Timestamp
 from rich.progress import Progress
 
 from chassis import context
 from chassis.client import Client, channel
 from chassis.config import Settings
 from chassis.errors import FailedPrecondition, SpotlightError
+from chassis.timestamps import timestamp
 from deploy.local import samples, traffic
 from deploy.local.plan import Plan
 from deploy.local.preflight import NotReady
@@ -168,7 +168,7 @@ async def _creators(house: House, shown: Progress) -> None:
     """What campaigns ask of creators: followers, strikes, age of the account."""
     known = samples.creators().values()
     task = shown.add_task("introducing creators", total=len(known))
-    opened = _timestamp(datetime(2023, 1, 1, tzinfo=UTC))
+    opened = timestamp(datetime(2023, 1, 1, tzinfo=UTC))
     creators = [
         participation_pb2.Creator(
             id=each.id,
@@ -219,10 +219,10 @@ def _a_campaign(today: datetime) -> campaign_pb2.Campaign:
         display_name="Ten years among the stars",
         description="Show what Interstellar means to you: a scene, a sound, a costume.",
         title_ids=[samples.TITLE_ID],
-        visible_time=_timestamp(today - timedelta(days=1)),
-        start_time=_timestamp(today - timedelta(days=1)),
-        end_time=_timestamp(today + timedelta(days=30)),
-        claim_end_time=_timestamp(today + timedelta(days=44)),
+        visible_time=timestamp(today - timedelta(days=1)),
+        start_time=timestamp(today - timedelta(days=1)),
+        end_time=timestamp(today + timedelta(days=30)),
+        claim_end_time=timestamp(today + timedelta(days=44)),
         rules=campaign_pb2.EligibilityRules(
             follower_count_min=1_000, required_match=campaign_pb2.REQUIRED_MATCH_APPROVED
         ),
@@ -252,12 +252,6 @@ def _a_campaign(today: datetime) -> campaign_pb2.Campaign:
             ),
         ],
     )
-
-
-def _timestamp(time_of: datetime) -> Timestamp:
-    found = Timestamp()
-    found.FromDatetime(time_of)
-    return found
 
 
 async def _traffic(house: House, shown: Progress) -> None:

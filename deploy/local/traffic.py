@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from rich.progress import Progress, TaskID
 
 from chassis.client import Client
+from chassis.timestamps import timestamp
 from protos.matcher.v1 import matcher_pb2
 from protos.metrics.v1 import event_pb2, metrics_pb2
 
@@ -113,12 +113,10 @@ def _one_viewer(each: Watched, at: datetime, name: str, chance: random.Random) -
     region = chance.choice(REGIONS)
 
     def event(kind: "event_pb2.EventType.ValueType", after_s: float, offer_id: str = "") -> event_pb2.Event:
-        stamp = Timestamp()
-        stamp.FromDatetime(at + timedelta(seconds=after_s))
         return event_pb2.Event(
             id=f"{name}:{kind}",
             type=kind,
-            time=stamp,
+            time=timestamp(at + timedelta(seconds=after_s)),
             video_id=each.video_id,
             title_id=each.title_id,
             creator_id=each.creator_id,

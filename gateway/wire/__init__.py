@@ -16,23 +16,19 @@ from gateway.wire.calls import (
     search_response,
 )
 from gateway.wire.hubs import (
-    aware,
     fan_video,
     hub_campaign,
     hub_counts,
     hub_message,
     hub_schema,
     hub_title_message,
-    moment,
     parse_hub,
-    stamp,
     title_facts,
     without_times,
 )
 
 __all__ = [
     "anchors_wish",
-    "aware",
     "events_request",
     "events_response",
     "explain_request",
@@ -46,11 +42,9 @@ __all__ = [
     "hub_wish",
     "is_public_campaign",
     "is_public_title",
-    "moment",
     "parse_hub",
     "search_request",
     "search_response",
-    "stamp",
     "title_facts",
     "without_times",
 ]

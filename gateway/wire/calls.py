@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
+from chassis.timestamps import moment_in
 from gateway import domain
 from gateway.compose import hub_title, translation_for
 from gateway.locales import language_of, region_of
-from gateway.wire.hubs import STATES, hub_title_message, moment, title_facts
+from gateway.wire.hubs import STATES, hub_title_message, title_facts
 from protos.catalog.v1 import catalog_pb2
 from protos.hub.v1 import hub_pb2
 from protos.incentives.v1 import campaign_pb2
@@ -18,7 +19,7 @@ def hub_wish(request: hub_pb2.GetHubRequest) -> tuple[domain.HubKey, datetime | 
     key = domain.HubKey(
         title_id=request.title_id, region=region_of(request.region), language=language_of(request.language)
     )
-    return key, moment(request, "at")
+    return key, moment_in(request, "at")
 
 
 def anchors_wish(request: hub_pb2.BatchGetAnchorsRequest) -> tuple[tuple[str, ...], str]:
@@ -87,7 +88,7 @@ def _search_hit(hit: catalog_pb2.SearchHit, language: str) -> hub_pb2.SearchHit:
 
 def is_public_title(title: catalog_pb2.Title, now: datetime) -> bool:
     """Whether a title is active and its embargo has lifted."""
-    lift = moment(title, "embargo_lift_time")
+    lift = moment_in(title, "embargo_lift_time")
     return STATES[title.state] is domain.TitleState.ACTIVE and (lift is None or lift <= now)
 
 
@@ -95,5 +96,5 @@ def is_public_campaign(campaign: campaign_pb2.Campaign, now: datetime) -> bool:
     """Whether creators may see a campaign: scheduled ones from their visible_time on, drafts never."""
     if campaign.state in (campaign_pb2.CAMPAIGN_STATE_UNSPECIFIED, campaign_pb2.CAMPAIGN_STATE_DRAFT):
         return False
-    visible = moment(campaign, "visible_time") or moment(campaign, "start_time")
+    visible = moment_in(campaign, "visible_time") or moment_in(campaign, "start_time")
     return campaign.state != campaign_pb2.CAMPAIGN_STATE_SCHEDULED or (visible is not None and visible <= now)

@@ -1,11 +1,10 @@
 """Titles, videos, campaigns and counts from the wire, hubs to it, field by field."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from chassis.timestamps import moment_in, moment_of, timestamp
 from gateway import domain
 from protos.catalog.v1 import catalog_pb2
 from protos.hub.v1 import hub_pb2
@@ -28,26 +27,6 @@ _PANELS = {
 }
 # TMDB names pictures by path; this is its public prefix for each role.
 _TMDB_POSTER, _TMDB_BACKDROP = "https://image.tmdb.org/t/p/w500", "https://image.tmdb.org/t/p/w1280"
-
-
-def moment(message: Any, name: str) -> datetime | None:
-    """A timestamp field as an aware moment, None when it is not set."""
-    if not message.HasField(name):
-        return None
-    return aware(getattr(message, name))
-
-
-def aware(value: Timestamp) -> datetime:
-    return value.ToDatetime(tzinfo=UTC)
-
-
-def stamp(at: datetime | None) -> Timestamp | None:
-    """An aware moment as a timestamp; None stays None, which leaves a field unset."""
-    if at is None:
-        return None
-    message = Timestamp()
-    message.FromDatetime(at)
-    return message
 
 
 def title_facts(title: catalog_pb2.Title) -> domain.TitleFacts:
@@ -73,7 +52,7 @@ def title_facts(title: catalog_pb2.Title) -> domain.TitleFacts:
         popularity=title.popularity,
         studio_id=title.studio_id,
         state=STATES[title.state],
-        embargo_lift_time=moment(title, "embargo_lift_time"),
+        embargo_lift_time=moment_in(title, "embargo_lift_time"),
         revision=title.revision,
         translations=tuple(_translation(text) for text in title.translations),
         releases=tuple(_release(release) for release in title.release_dates),
@@ -127,8 +106,8 @@ def _offer(offer: catalog_pb2.WatchOffer) -> domain.Offer:
         provider_name=offer.provider_name,
         offer_type=offer.offer_type,
         region=offer.iso_3166_1,
-        start_time=moment(offer, "availability_start_time"),
-        end_time=moment(offer, "availability_end_time"),
+        start_time=moment_in(offer, "availability_start_time"),
+        end_time=moment_in(offer, "availability_end_time"),
         price=offer.price,
         currency=offer.currency,
         format_profile=offer.format_profile,
@@ -137,7 +116,7 @@ def _offer(offer: catalog_pb2.WatchOffer) -> domain.Offer:
         android_url=offer.links.android_url,
         display_priority=offer.display_priority,
         source=offer.source,
-        as_of_time=moment(offer, "as_of_time"),
+        as_of_time=moment_in(offer, "as_of_time"),
     )
 
 
@@ -154,7 +133,7 @@ def fan_video(entry: matcher_pb2.TitleVideo) -> domain.FanVideo:
         duration=video.duration,
         view_count=video.view_count,
         like_count=video.like_count,
-        create_time=aware(created) if created else None,
+        create_time=moment_of(created) if created else None,
     )
 
 
@@ -165,8 +144,8 @@ def hub_campaign(campaign: campaign_pb2.Campaign) -> domain.HubCampaign:
         title=campaign.display_name,
         description=campaign.description,
         rewards=tuple(reward.display_name for reward in campaign.rewards),
-        start_time=moment(campaign, "start_time"),
-        end_time=moment(campaign, "end_time"),
+        start_time=moment_in(campaign, "start_time"),
+        end_time=moment_in(campaign, "end_time"),
     )
 
 
@@ -180,7 +159,7 @@ def hub_counts(
         hub_view_count=totals.get(event_pb2.EVENT_TYPE_HUB_VIEW, 0),
         anchor_click_count=totals.get(event_pb2.EVENT_TYPE_ANCHOR_CLICK, 0),
         trending_rank=rank,
-        as_of_time=moment(report, "as_of_time"),
+        as_of_time=moment_in(report, "as_of_time"),
     )
 
 
@@ -200,8 +179,8 @@ def hub_message(hub: domain.Hub) -> hub_pb2.Hub:
         fallback_region=hub.fallback_region,
         language=hub.language,
         revision=hub.revision,
-        as_of_time=stamp(hub.as_of_time),
-        at=stamp(hub.at),
+        as_of_time=timestamp(hub.as_of_time),
+        at=timestamp(hub.at),
         attributions=[catalog_pb2.Attribution(url=source.url, licence=source.licence) for source in hub.attributions],
     )
 
@@ -273,15 +252,15 @@ def _offer_message(offer: domain.Offer) -> catalog_pb2.WatchOffer:
         provider_name=offer.provider_name,
         offer_type=catalog_pb2.OfferType.ValueType(offer.offer_type),
         iso_3166_1=offer.region,
-        availability_start_time=stamp(offer.start_time),
-        availability_end_time=stamp(offer.end_time),
+        availability_start_time=timestamp(offer.start_time),
+        availability_end_time=timestamp(offer.end_time),
         price=offer.price,
         currency=offer.currency,
         format_profile=offer.format_profile,
         links=catalog_pb2.OfferLinks(web_url=offer.web_url, ios_url=offer.ios_url, android_url=offer.android_url),
         display_priority=offer.display_priority,
         source=offer.source,
-        as_of_time=stamp(offer.as_of_time),
+        as_of_time=timestamp(offer.as_of_time),
     )
 
 
@@ -295,7 +274,7 @@ def _fan_video_message(video: domain.FanVideo) -> hub_pb2.FanVideo:
         duration=video.duration,
         view_count=video.view_count,
         like_count=video.like_count,
-        create_time=stamp(video.create_time),
+        create_time=timestamp(video.create_time),
     )
 
 
@@ -305,8 +284,8 @@ def _campaign_message(campaign: domain.HubCampaign) -> hub_pb2.HubCampaign:
         title=campaign.title,
         description=campaign.description,
         rewards=campaign.rewards,
-        start_time=stamp(campaign.start_time),
-        end_time=stamp(campaign.end_time),
+        start_time=timestamp(campaign.start_time),
+        end_time=timestamp(campaign.end_time),
     )
 
 
@@ -315,5 +294,5 @@ def _counts_message(counts: domain.HubCounts) -> hub_pb2.HubCounts:
         hub_view_count=counts.hub_view_count,
         anchor_click_count=counts.anchor_click_count,
         trending_rank=counts.trending_rank,
-        as_of_time=stamp(counts.as_of_time),
+        as_of_time=timestamp(counts.as_of_time),
     )

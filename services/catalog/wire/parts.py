@@ -1,10 +1,8 @@
 """The parts of a title between the proto and ours."""
 
-from datetime import UTC, datetime
 from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
+from chassis.timestamps import moment_in, timestamp
 from protos.catalog.v1 import catalog_pb2 as pb
 from services.catalog import title as ours
 from services.catalog.wire import enums
@@ -273,15 +271,15 @@ def watch_offer_to(part: ours.WatchOffer) -> pb.WatchOffer:
         provider_name=part.provider_name,
         offer_type=number(enums.OFFER_TYPE_NUMBERS[part.offer_type]),
         iso_3166_1=part.iso_3166_1,
-        availability_start_time=time_to(part.availability_start_time),
-        availability_end_time=time_to(part.availability_end_time),
+        availability_start_time=timestamp(part.availability_start_time),
+        availability_end_time=timestamp(part.availability_end_time),
         price=part.price,
         currency=part.currency,
         format_profile=part.format_profile,
         links=offer_links_to(part.links) if part.links != _NO_LINKS else None,
         display_priority=part.display_priority,
         source=part.source,
-        as_of_time=time_to(part.as_of_time),
+        as_of_time=timestamp(part.as_of_time),
     )
 
 
@@ -292,17 +290,15 @@ def watch_offer_from(part: pb.WatchOffer) -> ours.WatchOffer:
         provider_name=part.provider_name,
         offer_type=enums.OFFER_TYPES[part.offer_type],
         iso_3166_1=part.iso_3166_1,
-        availability_start_time=time_from(part.availability_start_time)
-        if part.HasField("availability_start_time")
-        else None,
-        availability_end_time=time_from(part.availability_end_time) if part.HasField("availability_end_time") else None,
+        availability_start_time=moment_in(part, "availability_start_time"),
+        availability_end_time=moment_in(part, "availability_end_time"),
         price=part.price,
         currency=part.currency,
         format_profile=part.format_profile,
         links=offer_links_from(part.links) if part.HasField("links") else _NO_LINKS,
         display_priority=part.display_priority,
         source=part.source,
-        as_of_time=time_from(part.as_of_time) if part.HasField("as_of_time") else None,
+        as_of_time=moment_in(part, "as_of_time"),
     )
 
 
@@ -320,18 +316,6 @@ def offer_links_from(part: pb.OfferLinks) -> ours.OfferLinks:
         ios_url=part.ios_url,
         android_url=part.android_url,
     )
-
-
-def time_to(time: datetime | None) -> Timestamp | None:
-    if time is None:
-        return None
-    stamp = Timestamp()
-    stamp.FromDatetime(time)
-    return stamp
-
-
-def time_from(stamp: Timestamp) -> datetime:
-    return stamp.ToDatetime(UTC)
 
 
 def number(value: int) -> Any:

@@ -1,9 +1,10 @@
 """Aliases and reference images between the protos and ours."""
 
+from chassis.timestamps import moment_in, timestamp
 from protos.catalog.v1 import catalog_pb2 as pb
 from services.catalog import domain
 from services.catalog.wire import enums
-from services.catalog.wire.parts import number, time_from, time_to
+from services.catalog.wire.parts import number
 
 
 def alias_to(alias: domain.Alias) -> pb.Alias:
@@ -15,7 +16,7 @@ def alias_to(alias: domain.Alias) -> pb.Alias:
         prior=alias.prior,
         pinned=alias.pinned,
         source=number(enums.ALIAS_SOURCE_NUMBERS[alias.source]),
-        update_time=time_to(alias.update_time),
+        update_time=timestamp(alias.update_time),
         shared_count=alias.shared_count,
     )
 
@@ -29,7 +30,7 @@ def alias_from(alias: pb.Alias) -> domain.Alias:
         prior=alias.prior,
         pinned=alias.pinned,
         source=enums.ALIAS_SOURCES[alias.source],
-        update_time=time_from(alias.update_time) if alias.HasField("update_time") else None,
+        update_time=moment_in(alias, "update_time"),
         shared_count=alias.shared_count,
     )
 
@@ -45,7 +46,7 @@ def image_to(image: domain.ReferenceImage) -> pb.ReferenceImage:
         embeddings=map(embedding_to, image.embeddings),
         state=number(enums.REFERENCE_STATE_NUMBERS[image.state]),
         source=image.source,
-        create_time=time_to(image.create_time),
+        create_time=timestamp(image.create_time),
     )
 
 
@@ -60,7 +61,7 @@ def image_from(image: pb.ReferenceImage) -> domain.ReferenceImage:
         embeddings=tuple(map(embedding_from, image.embeddings)),
         state=enums.REFERENCE_STATES[image.state],
         source=image.source,
-        create_time=time_from(image.create_time) if image.HasField("create_time") else None,
+        create_time=moment_in(image, "create_time"),
     )
 
 
@@ -87,5 +88,5 @@ def bank_to(bank: domain.ReferenceBank) -> pb.ReferenceBank:
         title_id=bank.title_id,
         state=number(enums.REFERENCE_STATE_NUMBERS[bank.state]),
         image_count=bank.image_count,
-        update_time=time_to(bank.update_time),
+        update_time=timestamp(bank.update_time),
     )

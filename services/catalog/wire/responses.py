@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 
+from chassis.timestamps import timestamp
 from protos.catalog.v1 import catalog_pb2 as pb
 from services.catalog import domain
 from services.catalog.title import Title
 from services.catalog.wire import enums
-from services.catalog.wire.parts import number, time_to
+from services.catalog.wire.parts import number
 from services.catalog.wire.registry import alias_to, bank_to, image_to
 from services.catalog.wire.title import title_to
 
@@ -55,8 +56,8 @@ def import_state_to(state: domain.ImportState) -> pb.ImportTitlesResponse:
         error_count=state.error_count,
         errors=map(_row_error_to, state.errors),
         revision=state.revision,
-        start_time=time_to(state.start_time),
-        update_time=time_to(state.update_time),
+        start_time=timestamp(state.start_time),
+        update_time=timestamp(state.update_time),
         source=state.source,
     )
 
@@ -90,7 +91,7 @@ def change_to(change: domain.Change) -> pb.Change:
         change_type=number(enums.CHANGE_TYPE_NUMBERS[change.change_type]),
         field_changes=map(_field_change_to, change.field_changes),
         title=title_to(change.title) if change.title is not None else None,
-        change_time=time_to(change.change_time),
+        change_time=timestamp(change.change_time),
         actor=change.actor,
     )
 

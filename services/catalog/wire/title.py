@@ -1,5 +1,6 @@
 """The title between the proto and ours."""
 
+from chassis.timestamps import moment_in, timestamp
 from protos.catalog.v1 import catalog_pb2 as pb
 from services.catalog import title as ours
 from services.catalog.wire import enums, parts
@@ -40,12 +41,12 @@ def title_to(title: ours.Title) -> pb.Title:
         popularity=title.popularity,
         vote_count=title.vote_count,
         studio_id=title.studio_id,
-        embargo_lift_time=parts.time_to(title.embargo_lift_time),
+        embargo_lift_time=timestamp(title.embargo_lift_time),
         state=parts.number(enums.TITLE_STATE_NUMBERS[title.state]),
         revision=title.revision,
         etag=title.etag,
-        create_time=parts.time_to(title.create_time),
-        update_time=parts.time_to(title.update_time),
+        create_time=timestamp(title.create_time),
+        update_time=timestamp(title.update_time),
         watch_offers=map(parts.watch_offer_to, title.watch_offers),
         parent_id=title.parent_id,
         season_number=title.season_number,
@@ -93,12 +94,12 @@ def title_from(title: pb.Title) -> ours.Title:
         popularity=title.popularity,
         vote_count=title.vote_count,
         studio_id=title.studio_id,
-        embargo_lift_time=parts.time_from(title.embargo_lift_time) if title.HasField("embargo_lift_time") else None,
+        embargo_lift_time=moment_in(title, "embargo_lift_time"),
         state=enums.TITLE_STATES[title.state],
         revision=title.revision,
         etag=title.etag,
-        create_time=parts.time_from(title.create_time) if title.HasField("create_time") else None,
-        update_time=parts.time_from(title.update_time) if title.HasField("update_time") else None,
+        create_time=moment_in(title, "create_time"),
+        update_time=moment_in(title, "update_time"),
         watch_offers=tuple(map(parts.watch_offer_from, title.watch_offers)),
         parent_id=title.parent_id,
         season_number=title.season_number,

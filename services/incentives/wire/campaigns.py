@@ -1,5 +1,6 @@
 """Campaigns: what studios write, both ways, and what is counted of them."""
 
+from chassis.timestamps import timestamp
 from protos.incentives.v1 import campaign_pb2, incentives_pb2
 from services.incentives.answers import CampaignView, Impact, RevisionView
 from services.incentives.domain import (
@@ -16,7 +17,7 @@ from services.incentives.domain import (
 )
 from services.incentives.simulate import Exclusion, SimulatedCreator, SimulatedReward, Simulation
 from services.incentives.wire import enums
-from services.incentives.wire.times import optional_time, stamp, to_timestamp
+from services.incentives.wire.times import optional_time
 
 CREATORS_DEFAULT = 50
 
@@ -105,8 +106,8 @@ def viewed_to_wire(view: CampaignView) -> campaign_pb2.Campaign:
     message.state = enums.CAMPAIGN_STATE.to_wire(campaign.state)
     message.revision = campaign.revision
     message.etag = campaign.etag
-    message.create_time.CopyFrom(stamp(campaign.create_time))
-    message.update_time.CopyFrom(stamp(campaign.update_time))
+    message.create_time.CopyFrom(timestamp(campaign.create_time))
+    message.update_time.CopyFrom(timestamp(campaign.update_time))
     message.enrolment_count = view.enrolment_count
     for reward in message.rewards:
         if reward.id in view.stocks:
@@ -120,10 +121,10 @@ def terms_to_wire(terms: Terms) -> campaign_pb2.Campaign:
         description=terms.description,
         title_ids=terms.title_ids,
         region_codes=terms.region_codes,
-        visible_time=to_timestamp(terms.visible_time),
-        start_time=to_timestamp(terms.start_time),
-        end_time=to_timestamp(terms.end_time),
-        claim_end_time=to_timestamp(terms.claim_end_time),
+        visible_time=timestamp(terms.visible_time),
+        start_time=timestamp(terms.start_time),
+        end_time=timestamp(terms.end_time),
+        claim_end_time=timestamp(terms.claim_end_time),
         rules=rules_to_wire(terms.rules),
         tasks=[task_to_wire(task) for task in terms.tasks],
         rewards=[reward_to_wire(reward) for reward in terms.rewards],
@@ -206,7 +207,7 @@ def revision_to_wire(view: RevisionView) -> campaign_pb2.CampaignRevision:
         campaign=message,
         changed_paths=view.mark.changed_paths,
         actor=view.mark.actor,
-        create_time=to_timestamp(view.mark.create_time),
+        create_time=timestamp(view.mark.create_time),
         enrolment_count=view.enrolment_count,
     )
 
@@ -257,7 +258,7 @@ def _simulated_reward(each: SimulatedReward) -> incentives_pb2.SimulatedReward:
         earned_count=each.earned_count,
         granted_count=each.granted_count,
         left_count=each.left_count,
-        sold_out_time=to_timestamp(each.sold_out_time),
+        sold_out_time=timestamp(each.sold_out_time),
     )
 
 

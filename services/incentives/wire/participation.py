@@ -1,5 +1,6 @@
 """Participation: creators, enrolments, submissions, progress, grants and ledger rows."""
 
+from chassis.timestamps import timestamp
 from protos.incentives.v1 import incentives_pb2, participation_pb2
 from services.incentives.answers import GrantView, LedgerPage, Page, ProgressView, SubmissionView
 from services.incentives.claims import Claim
@@ -13,7 +14,7 @@ from services.incentives.participation import (
     TaskProgress,
 )
 from services.incentives.wire import enums
-from services.incentives.wire.times import optional_time, to_timestamp
+from services.incentives.wire.times import optional_time
 
 pb = participation_pb2
 
@@ -35,7 +36,7 @@ def creator_to_wire(creator: Creator) -> participation_pb2.Creator:
         follower_count=creator.follower_count,
         region_code=creator.region_code,
         strike_score=creator.strike_score,
-        account_create_time=to_timestamp(creator.account_create_time),
+        account_create_time=timestamp(creator.account_create_time),
         identity_cluster_id=creator.identity_cluster_id,
     )
 
@@ -57,7 +58,7 @@ def enrolment_to_wire(enrolment: Enrolment) -> participation_pb2.Enrolment:
         creator_id=enrolment.creator_id,
         campaign_revision=enrolment.revision,
         team_id=enrolment.team_id,
-        create_time=to_timestamp(enrolment.create_time),
+        create_time=timestamp(enrolment.create_time),
     )
 
 
@@ -84,8 +85,8 @@ def submission_to_wire(view: SubmissionView) -> participation_pb2.Submission:
         view_count=submission.view_count,
         like_count=submission.like_count,
         is_automatic=submission.is_automatic,
-        video_create_time=to_timestamp(submission.video_create_time),
-        create_time=to_timestamp(submission.create_time),
+        video_create_time=timestamp(submission.video_create_time),
+        create_time=timestamp(submission.create_time),
         review_reason=submission.review_reason,
     )
 
@@ -101,7 +102,7 @@ def progress_to_wire(view: ProgressView) -> participation_pb2.Progress:
         rewards=[_reward(reward) for reward in view.rewards],
         submissions=[_submission(view, each) for each in view.enrolment.submissions],
         summary=view.summary,
-        as_of_time=to_timestamp(view.as_of_time),
+        as_of_time=timestamp(view.as_of_time),
     )
 
 
@@ -117,19 +118,19 @@ def grant_to_wire(view: GrantView) -> participation_pb2.Grant:
         state=enums.GRANT_STATE.to_wire(grant.state),
         approval_state=held,
         holds=[
-            pb.Hold(code=hold.code.value, detail=hold.detail, create_time=to_timestamp(hold.create_time))
+            pb.Hold(code=hold.code.value, detail=hold.detail, create_time=timestamp(hold.create_time))
             for hold in grant.holds
         ],
         unit_number=grant.unit_number,
         waitlist_position=view.waitlist_position,
-        reservation_expire_time=to_timestamp(grant.expire_time),
+        reservation_expire_time=timestamp(grant.expire_time),
         shipping_state=enums.SHIPPING_STATE.to_wire(grant.shipping_state),
         carrier=grant.carrier,
         tracking_reference=grant.tracking_reference,
         code=view.code,
         reason=grant.reason,
-        create_time=to_timestamp(grant.create_time),
-        update_time=to_timestamp(grant.update_time),
+        create_time=timestamp(grant.create_time),
+        update_time=timestamp(grant.update_time),
         etag=str(grant.version),
     )
 
@@ -165,7 +166,7 @@ def ledger_entry_to_wire(entry: LedgerEntry) -> participation_pb2.LedgerEntry:
         stock_delta=movement.stock_delta,
         reason=movement.reason,
         actor=movement.actor,
-        create_time=to_timestamp(movement.create_time),
+        create_time=timestamp(movement.create_time),
     )
 
 
@@ -187,7 +188,7 @@ def _task(view: ProgressView, task: TaskProgress) -> participation_pb2.TaskProgr
                 week=step.week,
                 current=step.current,
                 target=step.target,
-                end_time=to_timestamp(step.end_time),
+                end_time=timestamp(step.end_time),
             )
             for step in task.steps
         ],

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from chassis.client import Client
+from chassis.timestamps import moment_of, timestamp
 from protos.matcher.v1 import matcher_pb2
 from protos.metrics.v1 import metrics_pb2
 from services.incentives.domain import Creator, stored_moment
 from services.incentives.feed import MatchChange
 from services.incentives.participation import MatchState, Video, VideoMatch
 from services.incentives.peers import ToldEvent, VideoCount
-from services.incentives.wire.times import to_timestamp
 
 MARGIN_S = 3.0
 COUNTS_S = 3.0
@@ -99,7 +99,7 @@ def change_from_wire(change: matcher_pb2.MatchChange) -> MatchChange:
             region_code=video.creator.region_code,
             strike_score=video.creator.strike_score,
         ),
-        change_time=stored_moment(change.change_time.ToDatetime(tzinfo=UTC)),
+        change_time=stored_moment(moment_of(change.change_time)),
     )
 
 
@@ -107,7 +107,7 @@ def event_to_wire(event: ToldEvent) -> metrics_pb2.Event:
     return metrics_pb2.Event(
         id=event.id,
         type=KINDS[event.kind],
-        time=to_timestamp(event.time),
+        time=timestamp(event.time),
         title_id=event.title_id,
         creator_id=event.creator_id,
         campaign_id=event.campaign_id,

@@ -1,29 +1,16 @@
-"""Timestamps, to the millisecond, which is what the store keeps."""
+"""Times that come in, to the millisecond, which is what the store keeps."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
+from chassis.timestamps import moment_in
 from services.incentives.domain import stored_moment
-
-
-def to_timestamp(moment: datetime | None) -> Timestamp | None:
-    """None stays unset."""
-    return None if moment is None else stamp(moment)
-
-
-def stamp(moment: datetime) -> Timestamp:
-    stamped = Timestamp()
-    stamped.FromDatetime(moment)
-    return stamped
 
 
 def optional_time(message: Any, field: str) -> datetime | None:
     """The field's time; None when it is not set."""
-    if not message.HasField(field):
-        return None
-    return stored_moment(getattr(message, field).ToDatetime(tzinfo=UTC))
+    found = moment_in(message, field)
+    return None if found is None else stored_moment(found)
 
 
 def required_time(message: Any, field: str) -> datetime:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from chassis.timestamps import timestamp
 from protos.matcher.v1 import matcher_pb2 as pb
 from services.matcher.anchors import Judged
 from services.matcher.domain import Evidence, Match, MatchChange, RunnerUp, Stats, StoredVideo, hub_url
@@ -17,7 +18,7 @@ from services.matcher.results import (
     TitleVideosPage,
 )
 from services.matcher.text.matches import SignalType
-from services.matcher.wire.times import seconds_of, timestamp
+from services.matcher.wire.times import seconds_of
 from services.matcher.wire.videos import video_message
 
 SIGNALS = {signal: pb.SignalType.Value(f"SIGNAL_TYPE_{signal.name}") for signal in SignalType}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from chassis.timestamps import timestamp
 from protos.matcher.v1 import policy_pb2 as pb
 from services.matcher.anchors import KillSwitch
 from services.matcher.calibration import Calibration, Term
@@ -9,7 +10,6 @@ from services.matcher.domain import AccountType
 from services.matcher.policy import Policy
 from services.matcher.results import Simulation, SimulationCell, ThresholdProposal
 from services.matcher.thresholds import Costs
-from services.matcher.wire.times import timestamp
 
 TERMS_SHOWN_MAX = 200
 WINDOW_DAYS = 7.0

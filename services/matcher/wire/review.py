@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from chassis.timestamps import timestamp
 from protos.matcher.v1 import review_pb2 as pb
 from services.matcher.agreement import ReviewerQuality
 from services.matcher.appeals import Appeal, Decision
@@ -12,7 +13,6 @@ from services.matcher.lifecycle import TaskState
 from services.matcher.results import Drift, OpenTask, ReviewStats, TaskFilter
 from services.matcher.reviewing import ReasonCode, Task, TaskKind, Verdict, Vote
 from services.matcher.wire.matches import match_message
-from services.matcher.wire.times import timestamp
 from services.matcher.wire.videos import video_message
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)

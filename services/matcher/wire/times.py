@@ -1,6 +1,4 @@
-"""Timestamps of the wire as aware datetimes, and back."""
-
-from datetime import UTC, datetime
+"""Timestamps that came from outside, within the years we know."""
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -8,18 +6,6 @@ from chassis.errors import InvalidArgument, Violation
 
 SECONDS_MIN, SECONDS_MAX = 0, 253_402_300_799  # 1970 to 9999
 NANOS_PER_S = 1_000_000_000
-
-
-def timestamp(time: datetime | None) -> Timestamp | None:
-    if time is None:
-        return None
-    message = Timestamp()
-    message.FromDatetime(time)
-    return message
-
-
-def time_of(message: Timestamp) -> datetime:
-    return message.ToDatetime(tzinfo=UTC)
 
 
 def seconds_of(message: Timestamp, at: str) -> float:

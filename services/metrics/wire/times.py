@@ -12,12 +12,6 @@ SECONDS_MIN, SECONDS_MAX = 0, 2_200_000_000
 DEFAULT_DAYS = 7
 
 
-def timestamp(time: datetime) -> Timestamp:
-    message = Timestamp()
-    message.FromDatetime(time)
-    return message
-
-
 def of_minute(minute: int) -> Timestamp:
     return Timestamp(seconds=minute * 60)
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.errors import InvalidArgument
+from chassis.timestamps import moment_of, timestamp
 from protos.catalog.v1 import catalog_pb2
 from protos.matcher.v1 import matcher_pb2, policy_pb2, review_pb2
 from services.matcher import domain, lifecycle, policy, reviewing
@@ -24,7 +25,7 @@ from services.matcher.wire import matches as matches_wire
 from services.matcher.wire import policy as policy_wire
 from services.matcher.wire import review as review_wire
 from services.matcher.wire import videos as videos_wire
-from services.matcher.wire.times import seconds_of, time_of, timestamp
+from services.matcher.wire.times import seconds_of
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), max_size=8)
 COUNT = st.integers(0, 10**12)
@@ -177,7 +178,7 @@ def test_a_match_on_the_wire_says_what_the_domain_says(match):
     assert [each.HasField("span") for each in message.evidence] == [
         each.span is not None for each in match.candidate.evidence
     ]
-    assert time_of(message.update_time) == match.update_time
+    assert moment_of(message.update_time) == match.update_time
 
 
 votes = st.builds(
