@@ -1,8 +1,11 @@
 """How well frames find their film: recall per edit, per frame and per video, false titles, milliseconds.
 
-    python -m benchmarks.match_frames --frame-model FILE.onnx [--images DIR] [--videos N] [--strangers N] [--json]
+    python -m benchmarks.match_frames --frame-model FILE.onnx [--images DIR] [--videos N] [--strangers N] [--seed N]
+        [--json]
 
-Without a frame model it measures PDQ alone. Videos of unknown films are real pictures whose titles are not in the
+Without a frame model it measures PDQ alone. The seed draws which posters are known, which videos are made and how each
+is edited. Stills of another clip or encode of an indexed film (role `alt`) are reported apart: what of them no
+reference shows cannot be found. Videos of unknown films are real pictures whose titles are not in the
 index (held-out posters, distractor clips, and each film's own videos with its bank switched off) and synthetic cards.
 """
 
@@ -62,6 +65,7 @@ class Corpus:
 
     references: tuple[Item, ...]
     positives: tuple[Scene, ...]
+    others_of_known: tuple[Scene, ...]  # another clip or encode of an indexed film
     strangers: tuple[Scene, ...]
     others: tuple[Picture, ...]
 
@@ -79,6 +83,7 @@ def corpus(items: Sequence[Item], chance: Random, *, posters_shown: int, slides:
             *clip_scenes(stills, "still"),
             *(poster_scene(item, "poster") for item in shown),
         ),
+        others_of_known=tuple(clip_scenes([item for item in items if item.role == "alt"], "alt still")),
         strangers=(
             *clip_scenes(distractors, "distractor clip"),
             *(slide_scene(chance.sample(unknown, 3), "unknown posters") for _ in range(slides)),
@@ -212,39 +217,56 @@ def _recall(results: Sequence[Outcome], at_least: float = APPROVE_MIN) -> float:
     return round(sum(one.own >= at_least for one in results) / max(1, len(results)), 4)
 
 
-def video_cases(world: Corpus, fingerprinter: Fingerprinter, videos_max: int) -> list[Case]:
+def video_cases(world: Corpus, fingerprinter: Fingerprinter, videos_max: int, seed: int) -> list[Case]:
     """Known scenes and strange clips as encoded MP4s, `videos_max` of each; the other strangers as sent pictures."""
     edits = tuple(EDITS)
-    known = [(scene, edit) for scene in world.positives for edit in edits]
-    clips = [(scene, edit) for scene in world.strangers if scene.kind == "distractor clip" for edit in edits]
-    Random(SEED).shuffle(known)
-    Random(SEED).shuffle(clips)
-    chosen = (*known[:videos_max], *clips[:videos_max])
+    clips = [scene for scene in world.strangers if scene.kind == "distractor clip"]
     slides = [scene for scene in world.strangers if scene.kind != "distractor clip"]
+    chosen = (*drawn(world.positives, videos_max, seed), *drawn(clips, videos_max, seed))
     return [
         *(
-            case_of(fan_video(scene, edit, world.others, f"{SEED} {place}"), fingerprinter)
+            case_of(fan_video(scene, edit, world.others, f"{seed} {place}"), fingerprinter)
             for place, (scene, edit) in enumerate(chosen)
         ),
         *(
-            pictures_case(scene, edits[place % len(edits)], world.others, f"{SEED} slides {place}", fingerprinter)
+            pictures_case(scene, edits[place % len(edits)], world.others, f"{seed} slides {place}", fingerprinter)
             for place, scene in enumerate(slides)
         ),
     ]
 
 
-def frame_cases(world: Corpus, fingerprinter: Fingerprinter, frames_max: int) -> list[Case]:
+def drawn(scenes: Sequence[Scene], count_max: int, seed: int) -> list[tuple[Scene, str]]:
+    """Scenes with an edit each, drawn from all their combinations."""
+    pairs = [(scene, edit) for scene in scenes for edit in EDITS]
+    Random(seed).shuffle(pairs)
+    return pairs[:count_max]
+
+
+def frame_cases(world: Corpus, fingerprinter: Fingerprinter, frames_max: int, seed: int) -> list[Case]:
     """Single pictures under every edit, `frames_max` of the known ones and as many strange ones."""
-    cases: list[Case] = []
-    for scenes in (world.positives, world.strangers):
-        singles = [replace(scene, pictures=(picture,)) for scene in scenes for picture in _different(scene)]
-        pairs = [(scene, edit) for scene in singles for edit in EDITS]
-        Random(SEED).shuffle(pairs)
-        cases += [
-            pictures_case(scene, edit, world.others, f"{SEED} frame {place}", fingerprinter)
-            for place, (scene, edit) in enumerate(pairs[:frames_max])
-        ]
-    return cases
+    return [
+        case
+        for scenes in (world.positives, world.strangers)
+        for case in single_cases(scenes, world.others, fingerprinter, frames_max, seed)
+    ]
+
+
+def single_cases(
+    scenes: Sequence[Scene], others: Sequence[Picture], fingerprinter: Fingerprinter, frames_max: int, seed: int
+) -> list[Case]:
+    singles = [replace(scene, pictures=(picture,)) for scene in scenes for picture in _different(scene)]
+    return [
+        pictures_case(scene, edit, others, f"{seed} frame {place}", fingerprinter)
+        for place, (scene, edit) in enumerate(drawn(singles, frames_max, seed))
+    ]
+
+
+def other_cases(world: Corpus, fingerprinter: Fingerprinter, videos_max: int, seed: int) -> list[Case]:
+    """Videos of another clip or encode of indexed films."""
+    return [
+        case_of(fan_video(scene, edit, world.others, f"{seed} alt {place}"), fingerprinter)
+        for place, (scene, edit) in enumerate(drawn(world.others_of_known, videos_max, seed))
+    ]
 
 
 def _different(scene: Scene) -> tuple[Picture, ...]:
@@ -256,20 +278,26 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
     model = FrameModel(arguments.frame_model) if arguments.frame_model else None
     fingerprinter = Fingerprinter(model)
     items = read_index(arguments.images / "index.jsonl")
-    world = corpus(items, Random(SEED), posters_shown=60, slides=arguments.strangers, cards=arguments.strangers // 10)
+    seed = arguments.seed
+    world = corpus(items, Random(seed), posters_shown=60, slides=arguments.strangers, cards=arguments.strangers // 10)
     references = references_of(world.references, fingerprinter)
-    videos = video_cases(world, fingerprinter, arguments.videos)
-    frames = frame_cases(world, fingerprinter, arguments.videos)
+    videos = video_cases(world, fingerprinter, arguments.videos, seed)
+    frames = frame_cases(world, fingerprinter, arguments.videos, seed)
+    others = other_cases(world, fingerprinter, arguments.videos, seed)
+    other_frames = single_cases(world.others_of_known, world.others, fingerprinter, arguments.videos, seed)
     plain = VisualEngine.build(hash_only(references))
-    report: dict[str, Any] = {"references": len(references), "approve_min": APPROVE_MIN}
+    report: dict[str, Any] = {"seed": seed, "references": len(references), "approve_min": APPROVE_MIN}
     if model is not None:
         engine = VisualEngine.build(references)
         report["refused_references"] = Counter(one.reason for one in engine.info().refused)
         report["model"] = {"name": model.name, "dim": model.dim}
         report["per_video"] = summary(outcomes(videos, engine))
         report["per_frame"] = summary(outcomes(frames, engine))
+        report["alt_per_video"] = summary(outcomes(others, engine))
+        report["alt_per_frame"] = summary(outcomes(other_frames, engine))
     report["pdq_per_video"] = summary(outcomes(_hashed(videos), plain))
     report["pdq_per_frame"] = summary(outcomes(_hashed(frames), plain))
+    report["pdq_alt_per_video"] = summary(outcomes(_hashed(others), plain))
     return report
 
 
@@ -293,6 +321,7 @@ def main() -> None:
     parser.add_argument("--frame-model", type=Path, default=None)
     parser.add_argument("--videos", type=int, default=300, help="at most so many known and so many unknown ones")
     parser.add_argument("--strangers", type=int, default=300, help="slide shows of unknown posters beside them")
+    parser.add_argument("--seed", type=int, default=SEED, help="draws posters, videos and edits")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     report = measured(arguments)
