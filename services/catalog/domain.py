@@ -240,6 +240,16 @@ class ReferenceImage:
     state: ReferenceState = ReferenceState.ENABLED
     source: str = ""
     create_time: datetime | None = None
+    picture_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferencePicture:
+    """What a reference image looks like, as a small JPEG."""
+
+    id: str
+    title_id: str
+    picture: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,9 +110,9 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
         return responses.deleted_alias_to(default)
 
     async def AddReferenceImages(self, request: pb.AddReferenceImagesRequest, _: Call) -> pb.AddReferenceImagesResponse:
-        images = requests.given_images(request)
+        images, pictures = requests.given_images(request), registry.pictures_from(request.images)
         batch = await self._catalog.references.add_reference_images(
-            request.title_id, images, requests.write_of(request)
+            request.title_id, images, pictures, requests.write_of(request)
         )
         return responses.reference_batch_to(batch)
 
@@ -123,6 +123,12 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
             request.title_id, request.page_size, request.page_token
         )
         return responses.reference_page_to(page)
+
+    async def BatchGetReferencePictures(
+        self, request: pb.BatchGetReferencePicturesRequest, _: Call
+    ) -> pb.BatchGetReferencePicturesResponse:
+        pictures = await self._catalog.references.batch_get_reference_pictures(request.ids)
+        return responses.reference_pictures_to(pictures)
 
     async def RemoveReferenceImage(self, request: pb.RemoveReferenceImageRequest, _: Call) -> pb.ReferenceImage:
         removed = await self._catalog.references.remove_reference_image(

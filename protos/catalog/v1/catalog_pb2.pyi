@@ -2168,6 +2168,8 @@ class ReferenceImage(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    PICTURE_FIELD_NUMBER: _builtins.int
+    PICTURE_HASH_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Given by the caller or new."""
     title_id: _builtins.str
@@ -2179,6 +2181,12 @@ class ReferenceImage(_message.Message):
     state: Global___ReferenceState.ValueType
     source: _builtins.str
     """Who says so, and the licence."""
+    picture: _builtins.bytes
+    """The picture itself as a small JPEG, about 320 pixels long: doubtful likenesses are compared with it detail by
+    detail, and reviewers see it beside the frame. Kept apart: only BatchGetReferencePictures answers it.
+    """
+    picture_hash: _builtins.str
+    """Which picture is kept, as a hash; empty when there is none. Set by the catalog."""
     @_builtins.property
     def pdq(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """256-bit PDQ hashes as 64 hexadecimal digits: the whole picture first, then windows."""
@@ -2200,10 +2208,12 @@ class ReferenceImage(_message.Message):
         state: Global___ReferenceState.ValueType = ...,
         source: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        picture: _builtins.bytes = ...,
+        picture_hash: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "embeddings", b"embeddings", "id", b"id", "kind", b"kind", "pdq", b"pdq", "pdq_quality", b"pdq_quality", "source", b"source", "state", b"state", "title_id", b"title_id", "uri", b"uri"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "embeddings", b"embeddings", "id", b"id", "kind", b"kind", "pdq", b"pdq", "pdq_quality", b"pdq_quality", "picture", b"picture", "picture_hash", b"picture_hash", "source", b"source", "state", b"state", "title_id", b"title_id", "uri", b"uri"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2354,6 +2364,81 @@ class ListReferenceImagesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListReferenceImagesResponse: _TypeAlias = ListReferenceImagesResponse  # noqa: Y015
+
+@_typing.final
+class BatchGetReferencePicturesRequest(_message.Message):
+    """BatchGetReferencePicturesRequest names reference images."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of reference images, of one title or of several."""
+
+    def __init__(
+        self,
+        *,
+        ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ids", b"ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetReferencePicturesRequest: _TypeAlias = BatchGetReferencePicturesRequest  # noqa: Y015
+
+@_typing.final
+class ReferencePicture(_message.Message):
+    """ReferencePicture is what a reference image looks like."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    TITLE_ID_FIELD_NUMBER: _builtins.int
+    PICTURE_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The reference image."""
+    title_id: _builtins.str
+    picture: _builtins.bytes
+    """The JPEG."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        title_id: _builtins.str = ...,
+        picture: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "picture", b"picture", "title_id", b"title_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReferencePicture: _TypeAlias = ReferencePicture  # noqa: Y015
+
+@_typing.final
+class BatchGetReferencePicturesResponse(_message.Message):
+    """BatchGetReferencePicturesResponse returns the pictures there are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PICTURES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def pictures(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReferencePicture]: ...
+    def __init__(
+        self,
+        *,
+        pictures: _abc.Iterable[Global___ReferencePicture] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pictures", b"pictures"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetReferencePicturesResponse: _TypeAlias = BatchGetReferencePicturesResponse  # noqa: Y015
 
 @_typing.final
 class RemoveReferenceImageRequest(_message.Message):

@@ -130,6 +130,11 @@ class CatalogServiceStub:
                 request_serializer=protos_dot_catalog_dot_v1_dot_catalog__pb2.ListReferenceImagesRequest.SerializeToString,
                 response_deserializer=protos_dot_catalog_dot_v1_dot_catalog__pb2.ListReferenceImagesResponse.FromString,
                 _registered_method=True)
+        self.BatchGetReferencePictures = channel.unary_unary(
+                '/spotlight.catalog.v1.CatalogService/BatchGetReferencePictures',
+                request_serializer=protos_dot_catalog_dot_v1_dot_catalog__pb2.BatchGetReferencePicturesRequest.SerializeToString,
+                response_deserializer=protos_dot_catalog_dot_v1_dot_catalog__pb2.BatchGetReferencePicturesResponse.FromString,
+                _registered_method=True)
         self.RemoveReferenceImage = channel.unary_unary(
                 '/spotlight.catalog.v1.CatalogService/RemoveReferenceImage',
                 request_serializer=protos_dot_catalog_dot_v1_dot_catalog__pb2.RemoveReferenceImageRequest.SerializeToString,
@@ -304,6 +309,13 @@ class CatalogServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchGetReferencePictures(self, request, context):
+        """BatchGetReferencePictures returns the pictures of up to 24 reference images; images without one are left out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RemoveReferenceImage(self, request, context):
         """RemoveReferenceImage removes one image for good.
         Errors: NOT_FOUND REFERENCE_IMAGE_NOT_FOUND. Idempotent by request_id.
@@ -412,6 +424,11 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     servicer.ListReferenceImages,
                     request_deserializer=protos_dot_catalog_dot_v1_dot_catalog__pb2.ListReferenceImagesRequest.FromString,
                     response_serializer=protos_dot_catalog_dot_v1_dot_catalog__pb2.ListReferenceImagesResponse.SerializeToString,
+            ),
+            'BatchGetReferencePictures': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetReferencePictures,
+                    request_deserializer=protos_dot_catalog_dot_v1_dot_catalog__pb2.BatchGetReferencePicturesRequest.FromString,
+                    response_serializer=protos_dot_catalog_dot_v1_dot_catalog__pb2.BatchGetReferencePicturesResponse.SerializeToString,
             ),
             'RemoveReferenceImage': grpc.unary_unary_rpc_method_handler(
                     servicer.RemoveReferenceImage,
@@ -916,6 +933,33 @@ class CatalogService:
             '/spotlight.catalog.v1.CatalogService/ListReferenceImages',
             protos_dot_catalog_dot_v1_dot_catalog__pb2.ListReferenceImagesRequest.SerializeToString,
             protos_dot_catalog_dot_v1_dot_catalog__pb2.ListReferenceImagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchGetReferencePictures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spotlight.catalog.v1.CatalogService/BatchGetReferencePictures',
+            protos_dot_catalog_dot_v1_dot_catalog__pb2.BatchGetReferencePicturesRequest.SerializeToString,
+            protos_dot_catalog_dot_v1_dot_catalog__pb2.BatchGetReferencePicturesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -121,6 +121,8 @@ class CatalogServiceStub:
     """
     ListReferenceImages: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.ListReferenceImagesRequest, _catalog_pb2.ListReferenceImagesResponse]
     """ListReferenceImages pages through one title's images, or through all of them (title_id empty)."""
+    BatchGetReferencePictures: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.BatchGetReferencePicturesRequest, _catalog_pb2.BatchGetReferencePicturesResponse]
+    """BatchGetReferencePictures returns the pictures of up to 24 reference images; images without one are left out."""
     RemoveReferenceImage: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.RemoveReferenceImageRequest, _catalog_pb2.ReferenceImage]
     """RemoveReferenceImage removes one image for good.
     Errors: NOT_FOUND REFERENCE_IMAGE_NOT_FOUND. Idempotent by request_id.
@@ -221,6 +223,8 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     """
     ListReferenceImages: _aio.UnaryUnaryMultiCallable[_catalog_pb2.ListReferenceImagesRequest, _catalog_pb2.ListReferenceImagesResponse]  # type: ignore[assignment]
     """ListReferenceImages pages through one title's images, or through all of them (title_id empty)."""
+    BatchGetReferencePictures: _aio.UnaryUnaryMultiCallable[_catalog_pb2.BatchGetReferencePicturesRequest, _catalog_pb2.BatchGetReferencePicturesResponse]  # type: ignore[assignment]
+    """BatchGetReferencePictures returns the pictures of up to 24 reference images; images without one are left out."""
     RemoveReferenceImage: _aio.UnaryUnaryMultiCallable[_catalog_pb2.RemoveReferenceImageRequest, _catalog_pb2.ReferenceImage]  # type: ignore[assignment]
     """RemoveReferenceImage removes one image for good.
     Errors: NOT_FOUND REFERENCE_IMAGE_NOT_FOUND. Idempotent by request_id.
@@ -426,6 +430,14 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_pb2.ListReferenceImagesResponse, _abc.Awaitable[_catalog_pb2.ListReferenceImagesResponse]]:
         """ListReferenceImages pages through one title's images, or through all of them (title_id empty)."""
+
+    @_abc_1.abstractmethod
+    def BatchGetReferencePictures(
+        self,
+        request: _catalog_pb2.BatchGetReferencePicturesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.BatchGetReferencePicturesResponse, _abc.Awaitable[_catalog_pb2.BatchGetReferencePicturesResponse]]:
+        """BatchGetReferencePictures returns the pictures of up to 24 reference images; images without one are left out."""
 
     @_abc_1.abstractmethod
     def RemoveReferenceImage(

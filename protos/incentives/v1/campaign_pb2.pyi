@@ -712,6 +712,10 @@ class RevisionImpact(_message.Message):
     KEPT_PATHS_FIELD_NUMBER: _builtins.int
     KEPT_ENROLMENTS_FIELD_NUMBER: _builtins.int
     CREATOR_IDS_FIELD_NUMBER: _builtins.int
+    APPLIED_PATHS_FIELD_NUMBER: _builtins.int
+    APPLIED_ENROLMENT_COUNT_FIELD_NUMBER: _builtins.int
+    applied_enrolment_count: _builtins.int
+    """Creators who joined before the change and are reached by applied_paths."""
     @_builtins.property
     def changed_paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Paths the change touches."""
@@ -728,6 +732,12 @@ class RevisionImpact(_message.Message):
     def creator_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The first 100 of these creators; ListEnrolments(revision) has all."""
 
+    @_builtins.property
+    def applied_paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Paths the change moves for creators who already joined too: the window, the teams, texts, grown stocks. A path may
+        be among kept_paths as well: of "rewards" a grown stock is for everybody, the tasks that unlock it are kept.
+        """
+
     def __init__(
         self,
         *,
@@ -735,10 +745,12 @@ class RevisionImpact(_message.Message):
         kept_paths: _abc.Iterable[_builtins.str] | None = ...,
         kept_enrolments: _abc.Iterable[Global___RevisionEnrolments] | None = ...,
         creator_ids: _abc.Iterable[_builtins.str] | None = ...,
+        applied_paths: _abc.Iterable[_builtins.str] | None = ...,
+        applied_enrolment_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_paths", b"changed_paths", "creator_ids", b"creator_ids", "kept_enrolments", b"kept_enrolments", "kept_paths", b"kept_paths"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_enrolment_count", b"applied_enrolment_count", "applied_paths", b"applied_paths", "changed_paths", b"changed_paths", "creator_ids", b"creator_ids", "kept_enrolments", b"kept_enrolments", "kept_paths", b"kept_paths"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

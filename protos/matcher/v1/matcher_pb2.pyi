@@ -476,6 +476,7 @@ class FrameSignal(_message.Message):
     EMBEDDINGS_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     MIRRORED_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
     t_ms: _builtins.int
     """Where in the video, in milliseconds."""
     pdq: _builtins.str
@@ -484,6 +485,8 @@ class FrameSignal(_message.Message):
     """Quality of the PDQ hash, 0 to 100."""
     mirrored: _builtins.bool
     """Whether the frame was mirrored before hashing."""
+    region: _builtins.str
+    """Which window of the frame the signals describe; empty: the whole frame."""
     @_builtins.property
     def embeddings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Embedding]:
         """Vectors of the frame."""
@@ -501,14 +504,41 @@ class FrameSignal(_message.Message):
         embeddings: _abc.Iterable[Global___Embedding] | None = ...,
         labels: _abc.Iterable[_builtins.str] | None = ...,
         mirrored: _builtins.bool = ...,
+        region: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["embeddings", b"embeddings", "labels", b"labels", "mirrored", b"mirrored", "pdq", b"pdq", "pdq_quality", b"pdq_quality", "t_ms", b"t_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embeddings", b"embeddings", "labels", b"labels", "mirrored", b"mirrored", "pdq", b"pdq", "pdq_quality", b"pdq_quality", "region", b"region", "t_ms", b"t_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FrameSignal: _TypeAlias = FrameSignal  # noqa: Y015
+
+@_typing.final
+class Likeness(_message.Message):
+    """How many details of a frame and a reference image agree: what the geometric check found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFERENCE_ID_FIELD_NUMBER: _builtins.int
+    INLIER_COUNT_FIELD_NUMBER: _builtins.int
+    reference_id: _builtins.str
+    """The reference image."""
+    inlier_count: _builtins.int
+    """Details that agree in their arrangement."""
+    def __init__(
+        self,
+        *,
+        reference_id: _builtins.str = ...,
+        inlier_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inlier_count", b"inlier_count", "reference_id", b"reference_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Likeness: _TypeAlias = Likeness  # noqa: Y015
 
 @_typing.final
 class Video(_message.Message):
@@ -543,6 +573,9 @@ class Video(_message.Message):
     FRAMES_FIELD_NUMBER: _builtins.int
     IMAGES_FIELD_NUMBER: _builtins.int
     VIDEO_FIELD_NUMBER: _builtins.int
+    SCREEN_TEXT_FIELD_NUMBER: _builtins.int
+    MADE_FRAMES_FIELD_NUMBER: _builtins.int
+    LIKENESSES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The video's id."""
     create_time: _builtins.int
@@ -617,6 +650,22 @@ class Video(_message.Message):
     def images(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Frames themselves, JPEG or PNG, from which the matcher makes its own signals; not stored."""
 
+    @_builtins.property
+    def screen_text(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Output only, ignored when sent: words the matcher itself read on submitted frames, off the
+        request path and of a sample of the videos.
+        """
+
+    @_builtins.property
+    def made_frames(self) -> _containers.RepeatedCompositeFieldContainer[Global___FrameSignal]:
+        """Kept, never answered, ignored when sent: what the matcher made of submitted pixels, so that
+        the video can be matched again without them.
+        """
+
+    @_builtins.property
+    def likenesses(self) -> _containers.RepeatedCompositeFieldContainer[Global___Likeness]:
+        """Kept, never answered, ignored when sent: doubtful likenesses that were checked."""
+
     def __init__(
         self,
         *,
@@ -647,10 +696,13 @@ class Video(_message.Message):
         frames: _abc.Iterable[Global___FrameSignal] | None = ...,
         images: _abc.Iterable[_builtins.bytes] | None = ...,
         video: _builtins.bytes = ...,
+        screen_text: _abc.Iterable[_builtins.str] | None = ...,
+        made_frames: _abc.Iterable[Global___FrameSignal] | None = ...,
+        likenesses: _abc.Iterable[Global___Likeness] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["creator", b"creator", "sound", b"sound"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment_count", b"comment_count", "content_claimed", b"content_claimed", "create_time", b"create_time", "creator", b"creator", "duration", b"duration", "effect_ids", b"effect_ids", "embeddings", b"embeddings", "frame_hashes", b"frame_hashes", "frames", b"frames", "hashtag_names", b"hashtag_names", "id", b"id", "images", b"images", "is_aigc", b"is_aigc", "language", b"language", "like_count", b"like_count", "made_for_kids", b"made_for_kids", "music_id", b"music_id", "ocr_text", b"ocr_text", "region_code", b"region_code", "share_count", b"share_count", "sound", b"sound", "video", b"video", "video_description", b"video_description", "video_label", b"video_label", "video_mention_list", b"video_mention_list", "view_count", b"view_count", "voice_to_text", b"voice_to_text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment_count", b"comment_count", "content_claimed", b"content_claimed", "create_time", b"create_time", "creator", b"creator", "duration", b"duration", "effect_ids", b"effect_ids", "embeddings", b"embeddings", "frame_hashes", b"frame_hashes", "frames", b"frames", "hashtag_names", b"hashtag_names", "id", b"id", "images", b"images", "is_aigc", b"is_aigc", "language", b"language", "like_count", b"like_count", "likenesses", b"likenesses", "made_for_kids", b"made_for_kids", "made_frames", b"made_frames", "music_id", b"music_id", "ocr_text", b"ocr_text", "region_code", b"region_code", "screen_text", b"screen_text", "share_count", b"share_count", "sound", b"sound", "video", b"video", "video_description", b"video_description", "video_label", b"video_label", "video_mention_list", b"video_mention_list", "view_count", b"view_count", "voice_to_text", b"voice_to_text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -669,7 +721,7 @@ class Span(_message.Message):
     field: _builtins.str
     """The field of Video: "video_description", "hashtag_names", "voice_to_text", …."""
     index: _builtins.int
-    """Index of the entry when the field is repeated."""
+    """Index of the entry when the field is repeated; "ocr_text" goes on with the entries of screen_text."""
     start: _builtins.int
     """First character (Unicode code points)."""
     end: _builtins.int
@@ -1233,6 +1285,78 @@ class GetVideoRequest(_message.Message):
 Global___GetVideoRequest: _TypeAlias = GetVideoRequest  # noqa: Y015
 
 @_typing.final
+class ListFramePicturesRequest(_message.Message):
+    """Request of ListFramePictures."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VIDEO_ID_FIELD_NUMBER: _builtins.int
+    video_id: _builtins.str
+    """The video."""
+    def __init__(
+        self,
+        *,
+        video_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["video_id", b"video_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFramePicturesRequest: _TypeAlias = ListFramePicturesRequest  # noqa: Y015
+
+@_typing.final
+class FramePicture(_message.Message):
+    """A frame of a video as a small picture."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    T_MS_FIELD_NUMBER: _builtins.int
+    PICTURE_FIELD_NUMBER: _builtins.int
+    t_ms: _builtins.int
+    """Where in the video, in milliseconds: the start of the segment of the evidence."""
+    picture: _builtins.bytes
+    """A JPEG of at most 160 pixels and 8 kB."""
+    def __init__(
+        self,
+        *,
+        t_ms: _builtins.int = ...,
+        picture: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["picture", b"picture", "t_ms", b"t_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FramePicture: _TypeAlias = FramePicture  # noqa: Y015
+
+@_typing.final
+class ListFramePicturesResponse(_message.Message):
+    """Response of ListFramePictures."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PICTURES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def pictures(self) -> _containers.RepeatedCompositeFieldContainer[Global___FramePicture]:
+        """The pictures in order of time; none where no pixels were sent or their time is over."""
+
+    def __init__(
+        self,
+        *,
+        pictures: _abc.Iterable[Global___FramePicture] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pictures", b"pictures"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFramePicturesResponse: _TypeAlias = ListFramePicturesResponse  # noqa: Y015
+
+@_typing.final
 class GetMatchRequest(_message.Message):
     """Request of GetMatch."""
 
@@ -1686,6 +1810,10 @@ class IndexInfo(_message.Message):
     LAG_S_FIELD_NUMBER: _builtins.int
     IS_READY_FIELD_NUMBER: _builtins.int
     VIDEO_COUNT_FIELD_NUMBER: _builtins.int
+    PDQ_ROW_COUNT_FIELD_NUMBER: _builtins.int
+    FRAME_MODELS_FIELD_NUMBER: _builtins.int
+    DISABLED_BANK_TITLES_FIELD_NUMBER: _builtins.int
+    REFUSED_REFERENCE_COUNT_FIELD_NUMBER: _builtins.int
     catalog_revision: _builtins.int
     """The catalog revision it holds."""
     latest_catalog_revision: _builtins.int
@@ -1708,9 +1836,21 @@ class IndexInfo(_message.Message):
     """False until the first index is built."""
     video_count: _builtins.int
     """Videos stored."""
+    pdq_row_count: _builtins.int
+    """Hashes of reference images that are searched; those of switched-off banks are not among them."""
+    refused_reference_count: _builtins.int
+    """Reference images that say nothing and are not used: flat ones, and those that many titles share."""
     @_builtins.property
     def build_time(self) -> _timestamp_pb2.Timestamp:
         """When this index was built or last changed."""
+
+    @_builtins.property
+    def frame_models(self) -> _containers.RepeatedCompositeFieldContainer[Global___FrameModelRows]:
+        """Vectors that are searched, by the model that made them."""
+
+    @_builtins.property
+    def disabled_bank_titles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Titles whose reference bank is switched off; at most 100 are named."""
 
     def __init__(
         self,
@@ -1727,14 +1867,48 @@ class IndexInfo(_message.Message):
         lag_s: _builtins.float = ...,
         is_ready: _builtins.bool = ...,
         video_count: _builtins.int = ...,
+        pdq_row_count: _builtins.int = ...,
+        frame_models: _abc.Iterable[Global___FrameModelRows] | None = ...,
+        disabled_bank_titles: _abc.Iterable[_builtins.str] | None = ...,
+        refused_reference_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["build_time", b"build_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias_count", b"alias_count", "build_time", b"build_time", "calibration_version", b"calibration_version", "catalog_revision", b"catalog_revision", "is_ready", b"is_ready", "lag_s", b"lag_s", "latest_catalog_revision", b"latest_catalog_revision", "model_version", b"model_version", "policy_version", b"policy_version", "reference_image_count", b"reference_image_count", "title_count", b"title_count", "video_count", b"video_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias_count", b"alias_count", "build_time", b"build_time", "calibration_version", b"calibration_version", "catalog_revision", b"catalog_revision", "disabled_bank_titles", b"disabled_bank_titles", "frame_models", b"frame_models", "is_ready", b"is_ready", "lag_s", b"lag_s", "latest_catalog_revision", b"latest_catalog_revision", "model_version", b"model_version", "pdq_row_count", b"pdq_row_count", "policy_version", b"policy_version", "reference_image_count", b"reference_image_count", "refused_reference_count", b"refused_reference_count", "title_count", b"title_count", "video_count", b"video_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___IndexInfo: _TypeAlias = IndexInfo  # noqa: Y015
+
+@_typing.final
+class FrameModelRows(_message.Message):
+    """How many vectors of one frame model are searched."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    DIM_FIELD_NUMBER: _builtins.int
+    ROW_COUNT_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """The model's name."""
+    dim: _builtins.int
+    """Its dimension."""
+    row_count: _builtins.int
+    """Vectors."""
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        dim: _builtins.int = ...,
+        row_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dim", b"dim", "model", b"model", "row_count", b"row_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FrameModelRows: _TypeAlias = FrameModelRows  # noqa: Y015
 
 @_typing.final
 class RematchTitleRequest(_message.Message):

@@ -61,6 +61,11 @@ class MatcherServiceStub:
                 request_serializer=protos_dot_matcher_dot_v1_dot_matcher__pb2.GetVideoRequest.SerializeToString,
                 response_deserializer=protos_dot_matcher_dot_v1_dot_matcher__pb2.Video.FromString,
                 _registered_method=True)
+        self.ListFramePictures = channel.unary_unary(
+                '/spotlight.matcher.v1.MatcherService/ListFramePictures',
+                request_serializer=protos_dot_matcher_dot_v1_dot_matcher__pb2.ListFramePicturesRequest.SerializeToString,
+                response_deserializer=protos_dot_matcher_dot_v1_dot_matcher__pb2.ListFramePicturesResponse.FromString,
+                _registered_method=True)
         self.GetMatch = channel.unary_unary(
                 '/spotlight.matcher.v1.MatcherService/GetMatch',
                 request_serializer=protos_dot_matcher_dot_v1_dot_matcher__pb2.GetMatchRequest.SerializeToString,
@@ -152,6 +157,14 @@ class MatcherServiceServicer:
     def GetVideo(self, request, context):
         """Returns a video as it was last sent, without its frames and file bytes.
         Errors: VIDEO_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFramePictures(self, request, context):
+        """Returns small pictures of the frames that stand as evidence, for people to compare with the
+        reference images. Only videos whose pixels were sent have any, and only for a while.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -258,6 +271,11 @@ def add_MatcherServiceServicer_to_server(servicer, server):
                     servicer.GetVideo,
                     request_deserializer=protos_dot_matcher_dot_v1_dot_matcher__pb2.GetVideoRequest.FromString,
                     response_serializer=protos_dot_matcher_dot_v1_dot_matcher__pb2.Video.SerializeToString,
+            ),
+            'ListFramePictures': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFramePictures,
+                    request_deserializer=protos_dot_matcher_dot_v1_dot_matcher__pb2.ListFramePicturesRequest.FromString,
+                    response_serializer=protos_dot_matcher_dot_v1_dot_matcher__pb2.ListFramePicturesResponse.SerializeToString,
             ),
             'GetMatch': grpc.unary_unary_rpc_method_handler(
                     servicer.GetMatch,
@@ -425,6 +443,33 @@ class MatcherService:
             '/spotlight.matcher.v1.MatcherService/GetVideo',
             protos_dot_matcher_dot_v1_dot_matcher__pb2.GetVideoRequest.SerializeToString,
             protos_dot_matcher_dot_v1_dot_matcher__pb2.Video.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFramePictures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spotlight.matcher.v1.MatcherService/ListFramePictures',
+            protos_dot_matcher_dot_v1_dot_matcher__pb2.ListFramePicturesRequest.SerializeToString,
+            protos_dot_matcher_dot_v1_dot_matcher__pb2.ListFramePicturesResponse.FromString,
             options,
             channel_credentials,
             insecure,

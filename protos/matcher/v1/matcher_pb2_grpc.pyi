@@ -58,6 +58,10 @@ class MatcherServiceStub:
     """Returns a video as it was last sent, without its frames and file bytes.
     Errors: VIDEO_NOT_FOUND.
     """
+    ListFramePictures: _grpc.UnaryUnaryMultiCallable[_matcher_pb2.ListFramePicturesRequest, _matcher_pb2.ListFramePicturesResponse]
+    """Returns small pictures of the frames that stand as evidence, for people to compare with the
+    reference images. Only videos whose pixels were sent have any, and only for a while.
+    """
     GetMatch: _grpc.UnaryUnaryMultiCallable[_matcher_pb2.GetMatchRequest, _matcher_pb2.Match]
     """Returns one match with its evidence. Errors: MATCH_NOT_FOUND."""
     ListVideoMatches: _grpc.UnaryUnaryMultiCallable[_matcher_pb2.ListVideoMatchesRequest, _matcher_pb2.ListVideoMatchesResponse]
@@ -122,6 +126,10 @@ class MatcherServiceAsyncStub(MatcherServiceStub):
     GetVideo: _aio.UnaryUnaryMultiCallable[_matcher_pb2.GetVideoRequest, _matcher_pb2.Video]  # type: ignore[assignment]
     """Returns a video as it was last sent, without its frames and file bytes.
     Errors: VIDEO_NOT_FOUND.
+    """
+    ListFramePictures: _aio.UnaryUnaryMultiCallable[_matcher_pb2.ListFramePicturesRequest, _matcher_pb2.ListFramePicturesResponse]  # type: ignore[assignment]
+    """Returns small pictures of the frames that stand as evidence, for people to compare with the
+    reference images. Only videos whose pixels were sent have any, and only for a while.
     """
     GetMatch: _aio.UnaryUnaryMultiCallable[_matcher_pb2.GetMatchRequest, _matcher_pb2.Match]  # type: ignore[assignment]
     """Returns one match with its evidence. Errors: MATCH_NOT_FOUND."""
@@ -208,6 +216,16 @@ class MatcherServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_matcher_pb2.Video, _abc.Awaitable[_matcher_pb2.Video]]:
         """Returns a video as it was last sent, without its frames and file bytes.
         Errors: VIDEO_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def ListFramePictures(
+        self,
+        request: _matcher_pb2.ListFramePicturesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_matcher_pb2.ListFramePicturesResponse, _abc.Awaitable[_matcher_pb2.ListFramePicturesResponse]]:
+        """Returns small pictures of the frames that stand as evidence, for people to compare with the
+        reference images. Only videos whose pixels were sent have any, and only for a while.
         """
 
     @_abc_1.abstractmethod

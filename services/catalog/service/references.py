@@ -1,6 +1,6 @@
 """Reference images: adding, listing, removing, and the switch over a title's whole bank."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from chassis import ids, paging
@@ -14,6 +14,7 @@ from services.catalog.domain import (
     ReferenceBatch,
     ReferenceImage,
     ReferencePage,
+    ReferencePicture,
     ReferenceState,
     Write,
 )
@@ -40,9 +41,9 @@ class ReferenceCases:
         self._new_id, self._token_key = new_id, token_key
 
     async def add_reference_images(
-        self, title_id: str, images: Sequence[ReferenceImage], write: Write
+        self, title_id: str, images: Sequence[ReferenceImage], pictures: Mapping[str, bytes], write: Write
     ) -> ReferenceBatch:
-        """An image whose id the title has already is replaced."""
+        """An image whose id the title has already is replaced; `pictures` are kept apart, by their hashes here."""
 
         async def work(under_way: Transaction) -> Document:
             await self._check_title(title_id, under_way)
@@ -62,6 +63,7 @@ class ReferenceCases:
             if differing:
                 under_way.note(title_id, ChangeType.REFERENCE_IMAGES, _noted(differing, known))
                 under_way.also(lambda session, last: self._images.put(differing, last, session))
+                under_way.also(lambda session, _: self._images.put_pictures(differing, pictures, session))
             return {"images": [to_plain(each) for each in added]}
 
         answer = await self._journal.commit(write, work)
@@ -86,6 +88,9 @@ class ReferenceCases:
             banks=tuple(await self._images.banks(title_ids)),
             next_page_token=paging.encode(self._token_key, query, [last]) if more else "",
         )
+
+    async def batch_get_reference_pictures(self, ids: Sequence[str]) -> list[ReferencePicture]:
+        return await self._images.pictures(list(dict.fromkeys(ids)))
 
     async def remove_reference_image(self, title_id: str, image_id: str, write: Write) -> ReferenceImage:
         async def work(under_way: Transaction) -> Document:

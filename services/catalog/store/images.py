@@ -1,11 +1,11 @@
 """Reference images and the switches over their banks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from chassis import mongo
 from chassis.mongo import Database, Document, Session
-from services.catalog.domain import ReferenceBank, ReferenceImage, ReferenceState
+from services.catalog.domain import ReferenceBank, ReferenceImage, ReferencePicture, ReferenceState
 from services.catalog.plain import from_plain, to_plain
 from services.catalog.store import windows
 from services.catalog.store.aliases import ORDINALS_PER_REVISION
@@ -18,12 +18,14 @@ class ReferenceImages:
     def __init__(self, database: Database) -> None:
         self._images = database["reference_images"]
         self._banks = database["reference_banks"]
+        self._pictures = database["reference_pictures"]
 
     async def prepare(self) -> None:
         with preparing():
             await self._images.create_index("ordinal")
             await self._images.create_index([("body.title_id", 1), ("ordinal", 1)])
             await self._banks.create_index("state")
+            await self._pictures.create_index("title_id")
 
     async def page(
         self, title_id: str, *, after: int, until: int, limit: int, bytes_max: int
@@ -62,6 +64,28 @@ class ReferenceImages:
 
     async def remove(self, image_id: str, session: Session) -> None:
         await self._images.delete_one({"_id": image_id}, session=session)
+        await self._pictures.delete_one({"_id": image_id}, session=session)
+
+    async def put_pictures(
+        self, images: Sequence[ReferenceImage], pictures: Mapping[str, bytes], session: Session
+    ) -> None:
+        """The pictures of these images as they are now; the images' hashes say which is whose."""
+        await self._pictures.delete_many({"_id": {"$in": [image.id for image in images]}}, session=session)
+        documents = [
+            {"_id": image.id, "title_id": image.title_id, "picture": pictures[image.picture_hash]}
+            for image in images
+            if image.picture_hash
+        ]
+        if documents:
+            await self._pictures.insert_many(documents, session=session)
+
+    async def pictures(self, ids: Sequence[str]) -> list[ReferencePicture]:
+        with mongo.deadline():
+            documents = await self._pictures.find({"_id": {"$in": list(ids)}}).to_list(None)
+        return [
+            ReferencePicture(id=each["_id"], title_id=each["title_id"], picture=bytes(each["picture"]))
+            for each in documents
+        ]
 
     async def count(self, title_id: str, session: Session | None = None) -> int:
         with mongo.deadline():

@@ -1,10 +1,17 @@
 """Aliases and reference images between the protos and ours."""
 
+import hashlib
+from collections.abc import Iterable
+
+from chassis.errors import InvalidArgument, Violation
 from chassis.timestamps import moment_in, timestamp
 from protos.catalog.v1 import catalog_pb2 as pb
 from services.catalog import domain
 from services.catalog.wire import enums
 from services.catalog.wire.parts import number
+
+JPEG = b"\xff\xd8\xff"
+HASH_BYTES = 16
 
 
 def alias_to(alias: domain.Alias) -> pb.Alias:
@@ -47,6 +54,7 @@ def image_to(image: domain.ReferenceImage) -> pb.ReferenceImage:
         state=number(enums.REFERENCE_STATE_NUMBERS[image.state]),
         source=image.source,
         create_time=timestamp(image.create_time),
+        picture_hash=image.picture_hash,
     )
 
 
@@ -62,7 +70,27 @@ def image_from(image: pb.ReferenceImage) -> domain.ReferenceImage:
         state=enums.REFERENCE_STATES[image.state],
         source=image.source,
         create_time=moment_in(image, "create_time"),
+        picture_hash=picture_hash(image.picture),
     )
+
+
+def pictures_from(images: Iterable[pb.ReferenceImage]) -> dict[str, bytes]:
+    """The pictures that came with images, by their hashes; what is no JPEG is refused."""
+    found: dict[str, bytes] = {}
+    for at, image in enumerate(images):
+        if image.picture and not image.picture.startswith(JPEG):
+            raise InvalidArgument(violations=[Violation(f"images[{at}].picture", "must be a JPEG")])
+        if image.picture:
+            found[picture_hash(image.picture)] = image.picture
+    return found
+
+
+def picture_hash(picture: bytes) -> str:
+    return hashlib.blake2b(picture, digest_size=HASH_BYTES).hexdigest() if picture else ""
+
+
+def picture_to(picture: domain.ReferencePicture) -> pb.ReferencePicture:
+    return pb.ReferencePicture(id=picture.id, title_id=picture.title_id, picture=picture.picture)
 
 
 def embedding_to(embedding: domain.ReferenceEmbedding) -> pb.ReferenceEmbedding:

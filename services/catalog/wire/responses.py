@@ -8,7 +8,7 @@ from services.catalog import domain
 from services.catalog.title import Title
 from services.catalog.wire import enums
 from services.catalog.wire.parts import number
-from services.catalog.wire.registry import alias_to, bank_to, image_to
+from services.catalog.wire.registry import alias_to, bank_to, image_to, picture_to
 from services.catalog.wire.title import title_to
 
 CHANGES_BYTES_MAX = 1_000_000
@@ -127,6 +127,10 @@ def reference_page_to(page: domain.ReferencePage) -> pb.ListReferenceImagesRespo
         next_page_token=page.next_page_token,
         banks=_banks_to(page.banks),
     )
+
+
+def reference_pictures_to(pictures: Iterable[domain.ReferencePicture]) -> pb.BatchGetReferencePicturesResponse:
+    return pb.BatchGetReferencePicturesResponse(pictures=map(picture_to, pictures))
 
 
 def _banks_to(banks: Iterable[domain.ReferenceBank]) -> list[pb.ReferenceBank]:

@@ -121,6 +121,38 @@ async def test_a_bank_is_switched_off_and_on_and_the_feed_tells(titled) -> None:
     ]
 
 
+JPEG = b"\xff\xd8\xff" + b"x" * 500
+
+
+async def pictures(catalog: Any, *ids: str) -> dict[str, bytes]:
+    answer = await catalog.stub.BatchGetReferencePictures(pb.BatchGetReferencePicturesRequest(ids=ids))
+    return {each.id: each.picture for each in answer.pictures}
+
+
+async def test_pictures_are_kept_apart_and_follow_their_image(titled) -> None:
+    done = await add(titled, an_image(id="a", picture=JPEG), an_image(id="b"))
+    assert [(bool(each.picture_hash), each.picture) for each in done.images] == [(True, b""), (False, b"")]
+    images, _ = await listed(titled, title_id="movie:1")
+    assert images == list(done.images)
+    assert await pictures(titled, "a", "b", "unheard-of") == {"a": JPEG}
+    assert (await add(titled, an_image(id="a", picture=JPEG))).revision == done.revision
+    assert (await add(titled, an_image(id="a", picture=JPEG + b"y"))).revision > done.revision
+    assert await pictures(titled, "a") == {"a": JPEG + b"y"}
+    await add(titled, an_image(id="a"))
+    assert await pictures(titled, "a") == {}
+    await add(titled, an_image(id="a", picture=JPEG))
+    await titled.stub.RemoveReferenceImage(pb.RemoveReferenceImageRequest(title_id="movie:1", id="a"))
+    assert await pictures(titled, "a") == {}
+
+
+async def test_a_picture_that_is_no_small_jpeg_is_refused(titled) -> None:
+    for picture in (b"<html>", JPEG + b"x" * 40_000):
+        said = await refusal(add(titled, an_image(), an_image(picture=picture)))
+        assert said.violations[0].field == "images[1].picture"
+    asked = pb.BatchGetReferencePicturesRequest(ids=[f"a{n}" for n in range(25)])
+    assert (await refusal(titled.stub.BatchGetReferencePictures(asked))).violations[0].field == "ids"
+
+
 async def test_a_full_bank_takes_no_more(titled, monkeypatch) -> None:
     from services.catalog.service import references
 
