@@ -19,6 +19,11 @@ def new_id() -> str:
     return _encode(millis << 80 | int.from_bytes(os.urandom(_RANDOM_BYTES), "big"))
 
 
+def earliest(moment_s: float) -> str:
+    """What every id made from this moment (Unix seconds) on sorts after."""
+    return _encode(int(moment_s * 1000) << 80)
+
+
 def derived_id(*parts: str) -> str:
     """The same id for the same parts: for writes that may be repeated under one request id."""
     digest = hashlib.sha256("\x00".join(parts).encode()).digest()

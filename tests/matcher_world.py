@@ -226,7 +226,7 @@ async def a_world(database: Database, folder: Path, *titles: CatalogTitle, new_i
         )
         wired = await wire(outside)
         await wired.follower.first_load()
-        await wired.rematching.remember()
+        await wired.back_catalog.remember()
         async with running_server(registrations(wired, clock)) as channel:
             yield World(
                 wired=wired,

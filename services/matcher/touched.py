@@ -97,6 +97,27 @@ def shape_of(name: str) -> NameShape | None:
     return NameShape(tuple(dict.fromkeys(spellings)), glued)
 
 
+class NameShapes:
+    """Many names looked for at once in one video after another."""
+
+    def __init__(self, shapes: Iterable[NameShape]) -> None:
+        self.shapes = tuple(dict.fromkeys(shapes))
+        self._spellings: dict[int, list[frozenset[int]]] = {}
+        for spelling in {each for shape in self.shapes for each in shape.spellings}:
+            # One word of a spelling is enough to think of it.
+            self._spellings.setdefault(next(iter(spelling)), []).append(spelling)
+        self._glued = tuple({shape.glued for shape in self.shapes if len(shape.glued) >= GLUED_CHARS_MIN})
+
+    def touch(self, footprint: Footprint) -> bool:
+        """Whether any of the names may be in the video; the slow way asks each shape."""
+        words = footprint.words
+        for word in self._spellings.keys() & words:
+            if any(spelling <= words for spelling in self._spellings[word]):
+                return True
+        tags = "\n".join(footprint.tags)
+        return bool(tags) and any(glued in tags for glued in self._glued)
+
+
 @dataclass(slots=True)
 class _Run:
     """Some batches' words, sorted, each with the number of its batch."""
@@ -116,13 +137,21 @@ class TouchIndex:
 
     ids: list[str] = field(default_factory=list)
     video_count: int = 0
+    _known: set[str] = field(default_factory=set)
     _runs: list[_Run] = field(default_factory=list)
     _recent: list[tuple[int, Hashes]] = field(default_factory=list)
     _tags: set[str] = field(default_factory=set)
     _joined_tags: str = "\n"
     _new_tags: list[str] = field(default_factory=list)
 
+    def knows(self, archive_id: str) -> bool:
+        return archive_id in self._known
+
     def add(self, archive_id: str, words: bytes, tags: Iterable[str], video_count: int) -> None:
+        """Takes a batch in; one that is known already changes nothing."""
+        if archive_id in self._known:
+            return
+        self._known.add(archive_id)
         self.video_count += video_count
         number = len(self.ids)
         self.ids.append(archive_id)

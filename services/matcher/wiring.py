@@ -13,6 +13,7 @@ from chassis.telemetry import Telemetry
 from services.matcher.index import EngineOf, LiveIndex
 from services.matcher.seen import SeenVideos
 from services.matcher.service.anchors import Anchors, DecodeVideo
+from services.matcher.service.backcatalog import BackCatalog
 from services.matcher.service.follower import CatalogFollower
 from services.matcher.service.hearings import Hearings
 from services.matcher.service.learning import Learning
@@ -73,6 +74,7 @@ class Wired:
     matching: Matching
     anchors: Anchors
     stats: VideoStats
+    back_catalog: BackCatalog
     rematching: Rematching
     follower: CatalogFollower
     policies: Policies
@@ -98,7 +100,8 @@ async def wire(outside: Outside) -> Wired:
     anchors = Anchors(
         shelf, index, regime, decode_video=decode_video, token_key=token_key, clock=clock, touch_index=touch_index
     )
-    rematching = _rematching(outside, matching, regime, shelf, touch_index, seen, clock)
+    back_catalog = BackCatalog(shelf.segments, touch_index, seen, decode_video=decode_video, clock=clock)
+    rematching = _rematching(outside, matching, regime, shelf, back_catalog, clock)
     follower = CatalogFollower(
         index,
         outside.feed,
@@ -130,6 +133,7 @@ async def wire(outside: Outside) -> Wired:
         matching=matching,
         anchors=anchors,
         stats=VideoStats(shelf, matching, regime, clock=clock),
+        back_catalog=back_catalog,
         rematching=rematching,
         follower=follower,
         policies=Policies(shelf, regime, rematching, clock=clock, token_key=token_key),
@@ -138,7 +142,7 @@ async def wire(outside: Outside) -> Wired:
         hearings=hearings,
         oversight=oversight,
         background=(
-            rematching.remember,
+            back_catalog.remember,
             follower.follow,
             follower.touch,
             regime.follow,
@@ -153,8 +157,7 @@ def _rematching(
     matching: Matching,
     regime: RegimeFollower,
     shelf: Shelf,
-    touch_index: TouchIndex,
-    seen: SeenVideos,
+    back_catalog: BackCatalog,
     clock: StoreClock,
 ) -> Rematching:
     return Rematching(
@@ -162,8 +165,7 @@ def _rematching(
         regime,
         shelf,
         feed=outside.feed,
-        touch_index=touch_index,
-        seen=seen,
+        back_catalog=back_catalog,
         decode_video=outside.decode_video,
         clock=clock,
         new_id=outside.new_id,

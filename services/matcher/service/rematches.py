@@ -1,7 +1,7 @@
 """Matching stored videos again: those a changed title can touch, or all of them, at a bounded rate."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -17,23 +17,23 @@ from services.matcher.errors import Contended, RematchNotFound, RematchRunning
 from services.matcher.lifecycle import REMATCH, RematchAct, RematchState
 from services.matcher.results import Rematch, RequestKey
 from services.matcher.rulings import ruled
-from services.matcher.seen import SeenVideos
+from services.matcher.service.backcatalog import VIDEOS_PER_STEP, BackCatalog, Decode, Step
 from services.matcher.service.matching import ATTEMPTS_MAX, Matching
 from services.matcher.service.regime import RegimeFollower
 from services.matcher.service.shelf import Shelf
 from services.matcher.store.commit import Stale, Unit
 from services.matcher.text.aliases import names_of
 from services.matcher.titles import CatalogFeed, CatalogTitle
-from services.matcher.touched import NameShape, TouchIndex, footprint_of, shape_of
+from services.matcher.touched import NameShapes, shape_of
 
-VIDEOS_PER_STEP = 200
 SWEEP_STEP = 200
-HOLD_S = 60.0
+HOLD_S = 15.0  # so long after a process died another one goes on
 LOOK_EVERY_S = 2.0
-ARCHIVES_PER_READ = 200
 SWEEP = "sweep:"
 
-Decode = Callable[[bytes, bytes], Video]
+
+class _TakenOver(Exception):
+    """Another process goes on with the rematch: this one stood still for too long."""
 
 
 class Rematching:
@@ -46,8 +46,7 @@ class Rematching:
         shelf: Shelf,
         *,
         feed: CatalogFeed,
-        touch_index: TouchIndex,
-        seen: SeenVideos,
+        back_catalog: BackCatalog,
         decode_video: Decode,
         clock: Clock,
         new_id: NewId,
@@ -58,19 +57,16 @@ class Rematching:
         self._database = shelf.database
         self._committer = shelf.committer
         self._videos = shelf.videos
-        self._segments = shelf.segments
         self._rematches = shelf.rematches
         self._state = shelf.state
         self._feed = feed
-        self._touch_index = touch_index
-        self._seen = seen
+        self._back_catalog = back_catalog
         self._decode_video = decode_video
         self._clock = clock
         self._new_id = new_id
         self._videos_per_s = videos_per_s
         self._holder = new_id()
         self._wake = asyncio.Event()
-        self._remembered = asyncio.Event()
 
     async def rematch_title(
         self,
@@ -116,49 +112,28 @@ class Rematching:
             raise RematchNotFound
         return found
 
-    async def remember(self) -> None:
-        """Background, once: takes the footprints of the archive into the index of what names can touch."""
-        known = set(self._touch_index.ids)
-        async for page in self._segments.footprints():
-            for each in page:
-                if each.archive_id not in known:
-                    self._touch_index.add(each.archive_id, each.tokens, each.tags, len(each.video_ids))
-                    self._seen.add(each.video_ids)
-            await asyncio.sleep(0)
-        self._seen.complete()
-        self._remembered.set()
-
     async def run(self) -> None:
         """Background: carries out rematches and sweeps, going on where a dead process stopped."""
-        await self._remembered.wait()
-        while True:
-            self._wake.clear()
-            await self.run_pending()
-            try:
-                await asyncio.wait_for(self._wake.wait(), LOOK_EVERY_S)
-            except TimeoutError:
-                continue
+        await self._back_catalog.remembered()
+        async with asyncio.TaskGroup() as group:
+            # Apart: a kill switch is not to wait for a rematch of minutes.
+            group.create_task(self._again_and_again(self._sweep_pending))
+            group.create_task(self._again_and_again(self._rematch_pending))
 
     async def run_pending(self) -> None:
         """Carries out what is to be done now."""
-        for name in await self._state.cursors(SWEEP):
-            await self._sweep(name)
-        for rematch in await self._rematches.running():
-            await self._carry_out(rematch)
+        await self._sweep_pending()
+        await self._rematch_pending()
 
-    async def touch(self, titles: Iterable[CatalogTitle]) -> int:
+    async def touch(self, titles: Sequence[CatalogTitle]) -> int:
         """Matches again the videos that the names of these titles can touch, and those they hold."""
-        await self._remembered.wait()
-        names = {name for title in titles for name, _ in names_of(title.names)}
-        shapes = [shape for shape in map(shape_of, names) if shape is not None]
         changed = 0
-        for archive_id in self._touch_index.find(shapes):
-            videos = await self._touched_in(archive_id, shapes)
-            changed += await self._match_again(videos, Cause.TITLE, self._videos_per_s)
+        async for step in self._back_catalog.touched(_shapes_of(titles)):
+            changed += await self._match_all(step.videos, Cause.TITLE, self._videos_per_s)
         for title in titles:
             async for page in self._videos.walk(title_id=title.id, lean=False, batch_size=VIDEOS_PER_STEP):
                 kept = [self._decode_video(each.body, each.digest) for each in page]
-                changed += await self._match_again(kept, Cause.TITLE, self._videos_per_s)
+                changed += await self._match_all(kept, Cause.TITLE, self._videos_per_s)
         return changed
 
     async def sweep_later(self, cause: Cause, title_id: str = "") -> None:
@@ -191,72 +166,78 @@ class Rematching:
             return sum(len(ruling.changes) for ruling in rulings)
         raise Contended
 
+    async def _again_and_again(self, act: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            self._wake.clear()
+            await act()
+            try:
+                await asyncio.wait_for(self._wake.wait(), LOOK_EVERY_S)
+            except TimeoutError:
+                continue
+
+    async def _sweep_pending(self) -> None:
+        for name in await self._state.cursors(SWEEP):
+            await self._sweep(name)
+
+    async def _rematch_pending(self) -> None:
+        for rematch in await self._rematches.running():
+            if await self._is_mine(rematch):
+                await self._carry_out(rematch)
+
     async def _carry_out(self, rematch: Rematch) -> None:
-        now = self._clock.now()
-        if not await self._rematches.claim(rematch, self._holder, now, now + timedelta(seconds=HOLD_S)):
-            return
         try:
             rematch = await self._step_through(rematch)
             state = REMATCH[rematch.state, RematchAct.FINISH]
+        except _TakenOver:
+            return
         except SpotlightError as error:
             structlog.get_logger("matcher").warning("a rematch failed", id=rematch.id, reason=error.reason)
             rematch = await self.get_rematch_run(rematch.id)
             state = REMATCH[rematch.state, RematchAct.FAIL]
-        await self._rematches.put(replace(rematch, state=state, update_time=self._clock.now()))
+        await self._rematches.advance(replace(rematch, state=state, update_time=self._clock.now()), self._holder)
 
     async def _step_through(self, rematch: Rematch) -> Rematch:
-        shapes = [] if rematch.is_whole_corpus else await self._shapes(rematch.title_id)
-        async for archive_id in self._archives(rematch, shapes):
-            videos = await self._touched_in(archive_id, None if rematch.is_whole_corpus else shapes)
-            changed = await self._match_again(videos, Cause.REMATCH, rematch.videos_per_s)
+        async for step in self._steps(rematch):
+            changed = await self._match_all(step.videos, Cause.REMATCH, rematch.videos_per_s, held=rematch)
             rematch = replace(
                 rematch,
-                cursor=archive_id,
-                video_count=rematch.video_count + len(videos),
+                cursor=step.cursor,
+                video_count=rematch.video_count + len(step.videos),
                 changed_count=rematch.changed_count + changed,
                 update_time=self._clock.now(),
             )
-            if videos:
-                await self._rematches.put(rematch)
+            if step.videos and not await self._rematches.advance(rematch, self._holder):
+                raise _TakenOver
         return rematch
 
-    async def _shapes(self, title_id: str) -> list[NameShape]:
-        titles = await self._feed.titles([title_id])
-        names = {name for title in titles for name, _ in names_of(title.names)}
-        return [shape for shape in map(shape_of, names) if shape is not None]
+    async def _steps(self, rematch: Rematch) -> AsyncIterator[Step]:
+        """What is still to do."""
+        if rematch.is_whole_corpus:
+            steps = self._back_catalog.whole(rematch.cursor)
+        else:
+            titles = await self._feed.titles([rematch.title_id])
+            steps = self._back_catalog.touched(_shapes_of(titles), rematch.cursor)
+        async for step in steps:
+            yield step
 
-    async def _archives(self, rematch: Rematch, shapes: Sequence[NameShape]) -> AsyncIterator[str]:
-        """The batches still to do, in order: all of the archive, or those the names can touch."""
-        if not rematch.is_whole_corpus:
-            for archive_id in self._touch_index.find(shapes):
-                if archive_id > rematch.cursor:
-                    yield archive_id
-            return
-        after_id = rematch.cursor
-        while page := await self._segments.ids_after(after_id, ARCHIVES_PER_READ):
-            for archive_id in page:
-                yield archive_id
-            after_id = page[-1]
+    async def _is_mine(self, rematch: Rematch) -> bool:
+        """Takes a rematch for this process, or holds it for longer."""
+        now = self._clock.now()
+        return await self._rematches.claim(rematch, self._holder, now, now + timedelta(seconds=HOLD_S))
 
-    async def _touched_in(self, archive_id: str, shapes: Sequence[NameShape] | None) -> list[Video]:
-        """The videos of a batch that the names can touch, or all of them."""
-        rows = await self._segments.segment(archive_id)
-        videos = [self._decode_video(body, digest) for _, digest, body in rows]
-        if shapes is not None:
-            footprints = [footprint_of(video) for video in videos]
-            videos = [
-                video
-                for video, footprint in zip(videos, footprints, strict=True)
-                if any(shape.touches(footprint) for shape in shapes)
-            ]
-        if not videos:
-            return []
-        latest = await self._segments.digests([video.id for video in videos])
-        return [video for video in videos if latest.get(video.id) == video.digest]
+    async def _match_all(
+        self, videos: Sequence[Video], cause: Cause, videos_per_s: int, *, held: Rematch | None = None
+    ) -> int:
+        """Matches the videos at the rate, a second's worth at most between two looks at the hold."""
+        changed = 0
+        size = min(VIDEOS_PER_STEP, videos_per_s)
+        for at in range(0, len(videos), size):
+            if held is not None and not await self._is_mine(held):
+                raise _TakenOver
+            changed += await self._match_again(videos[at : at + size], cause, videos_per_s)
+        return changed
 
     async def _match_again(self, videos: Sequence[Video], cause: Cause, videos_per_s: int) -> int:
-        if not videos:
-            return 0
         began = self._clock.monotonic()
         for _ in range(ATTEMPTS_MAX):
             try:
@@ -267,3 +248,8 @@ class Rematching:
             await asyncio.sleep(max(0.0, len(videos) / videos_per_s - took_s))
             return changed
         raise Contended
+
+
+def _shapes_of(titles: Iterable[CatalogTitle]) -> NameShapes:
+    names = {name for title in titles for name, _ in names_of(title.names)}
+    return NameShapes(shape for shape in map(shape_of, names) if shape is not None)

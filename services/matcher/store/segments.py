@@ -1,6 +1,6 @@
 """The archive of videos as they were sent: append-only, a batch to a document, found by the ids in it."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from chassis.mongo import Database, deadline
@@ -32,6 +32,16 @@ class Footprint:
     tokens: bytes
     tags: tuple[str, ...]
     video_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchivedVideo:
+    """One video of one batch, as it was sent."""
+
+    archive_id: str
+    video_id: str
+    digest: bytes
+    body: bytes
 
 
 def segment_document(archive: Archive) -> Document:
@@ -70,6 +80,17 @@ class Segments:
                         found[video_id] = (document["_id"], digests[start : start + DIGEST_BYTES])
         return {video_id: digest for video_id, (_, digest) in found.items()}
 
+    async def latest(self, video_ids: Sequence[str]) -> dict[str, str]:
+        """The last batch each of these videos is in: of a video kept twice only that counts."""
+        wanted = set(video_ids)
+        found: dict[str, str] = {}
+        with deadline():
+            cursor = self._segments.find({"ids": {"$in": list(wanted)}}, {"ids": 1})
+            async for document in cursor:
+                for video_id in wanted.intersection(document["ids"]):
+                    found[video_id] = max(document["_id"], found.get(video_id, ""))
+        return found
+
     async def bodies(self, video_ids: Iterable[str]) -> dict[str, tuple[bytes, bytes]]:
         """Digest and body of each of these videos, as last sent."""
         wanted = set(video_ids)
@@ -77,14 +98,20 @@ class Segments:
         with deadline():
             cursor = self._segments.find({"ids": {"$in": list(wanted)}}, sort=[("_id", 1)])
             async for document in cursor:
-                found |= {each[0]: each[1:] for each in _rows(document) if each[0] in wanted}
+                found |= {row.video_id: (row.digest, row.body) for row in _rows(document) if row.video_id in wanted}
         return found
 
-    async def segment(self, archive_id: str) -> list[tuple[str, bytes, bytes]]:
-        """Id, digest and body of each video of one batch."""
+    async def segments(self, archive_ids: Sequence[str]) -> list[ArchivedVideo]:
+        """The videos of these batches, in order."""
         with deadline():
-            document = await self._segments.find_one({"_id": archive_id})
-        return _rows(document) if document else []
+            cursor = self._segments.find({"_id": {"$in": list(archive_ids)}}, _WHOLE, sort=[("_id", 1)])
+            return [row async for document in cursor for row in _rows(document)]
+
+    async def segments_after(self, archive_id: str, count: int) -> list[ArchivedVideo]:
+        """The videos of the next batches, in order."""
+        with deadline():
+            cursor = self._segments.find({"_id": {"$gt": archive_id}}, _WHOLE, sort=[("_id", 1)]).limit(count)
+            return [row async for document in cursor for row in _rows(document)]
 
     async def ids_after(self, archive_id: str, count: int) -> list[str]:
         """The next batches of the archive, in order."""
@@ -92,26 +119,27 @@ class Segments:
             cursor = self._segments.find({"_id": {"$gt": archive_id}}, {"_id": 1}, sort=[("_id", 1)])
             return [document["_id"] async for document in cursor.limit(count)]
 
-    async def footprints(self, after_id: str = "", batch_size: int = 500) -> AsyncIterator[list[Footprint]]:
-        """The footprints of all batches after one, in order."""
-        while True:
-            with deadline():
-                cursor = self._segments.find(
-                    {"_id": {"$gt": after_id}}, {"tok": 1, "tag": 1, "ids": 1}, sort=[("_id", 1)]
-                ).limit(batch_size)
-                page = [
-                    Footprint(each["_id"], each["tok"], tuple(each["tag"].split()), tuple(each["ids"]))
-                    async for each in cursor
-                ]
-            if not page:
-                return
-            yield page
-            after_id = page[-1].archive_id
+    async def footprints(self, archive_ids: Sequence[str]) -> list[Footprint]:
+        """The footprints of these batches."""
+        with deadline():
+            cursor = self._segments.find({"_id": {"$in": list(archive_ids)}}, {"tok": 1, "tag": 1, "ids": 1})
+            return [
+                Footprint(each["_id"], each["tok"], tuple(each["tag"].split()), tuple(each["ids"]))
+                async for each in cursor
+            ]
 
 
-def _rows(document: Document) -> list[tuple[str, bytes, bytes]]:
+_WHOLE = {"ids": 1, "ds": 1, "bs": 1}
+
+
+def _rows(document: Document) -> list[ArchivedVideo]:
     digests = document["ds"]
     return [
-        (video_id, digests[at * DIGEST_BYTES : (at + 1) * DIGEST_BYTES], document["bs"][at])
+        ArchivedVideo(
+            archive_id=document["_id"],
+            video_id=video_id,
+            digest=digests[at * DIGEST_BYTES : (at + 1) * DIGEST_BYTES],
+            body=document["bs"][at],
+        )
         for at, video_id in enumerate(document["ids"])
     ]

@@ -195,6 +195,14 @@ class Rematches:
         with deadline():
             await self._rematches.update_one({"_id": rematch.id}, {"$set": document}, upsert=True)
 
+    async def advance(self, rematch: Rematch, holder: str) -> bool:
+        """Writes how far this process came, unless another one holds the rematch by now."""
+        document = {**asdict(rematch), "state": int(rematch.state)}
+        del document["id"]
+        with deadline():
+            done = await self._rematches.update_one({"_id": rematch.id, "holder": holder}, {"$set": document})
+        return bool(done.matched_count)
+
     async def claim(self, rematch: Rematch, holder: str, now: datetime, until: datetime) -> bool:
         """Takes a running rematch for this process, unless another holds it."""
         with deadline():

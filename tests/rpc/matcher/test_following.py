@@ -7,6 +7,7 @@ import pytest
 
 from chassis.errors import Unavailable
 from protos.matcher.v1 import matcher_pb2 as pb
+from services.matcher.service import backcatalog, rematches
 from services.matcher.service.matching import Matching
 from services.matcher.titles import ReferenceBank
 from services.matcher.visual.signals import Fingerprint, Reference, ReferenceKind
@@ -55,7 +56,14 @@ async def test_a_rematch_of_the_whole_corpus_looks_at_every_video_once(world):
     assert again.id == run.id
 
 
-async def test_a_rematch_goes_on_where_it_failed(world, monkeypatch):
+@pytest.fixture
+def small_steps(monkeypatch):
+    """One batch of the archive a step."""
+    monkeypatch.setattr(backcatalog, "ARCHIVES_PER_STEP", 1)
+    monkeypatch.setattr(backcatalog, "VIDEOS_PER_STEP", 1)
+
+
+async def test_a_rematch_goes_on_where_it_failed(world, monkeypatch, small_steps):
     for number in range(6):
         await world.match(a_video(f"v{number}", "Dune"))
     run = await world.matcher.RematchTitle(pb.RematchTitleRequest(title_id="dune"))
@@ -76,6 +84,42 @@ async def test_a_rematch_goes_on_where_it_failed(world, monkeypatch):
     done = await world.matcher.GetRematchRun(pb.GetRematchRunRequest(run_id=run.id))
     assert (done.state, done.video_count) == (pb.REMATCH_STATE_DONE, 6)
     assert calls == ["v0", "v1", "v2", "v2", "v3", "v4", "v5"]
+
+
+async def test_a_rematch_finds_what_other_processes_stored_since_this_one_began(world):
+    other = await world.again()
+    await other.follower.first_load()
+    await other.back_catalog.remember()
+    await world.match(a_video("v1", "have you seen tenet"))
+    world.catalog.put(a_title("tenet", "Tenet"))
+    await other.follower.step(0)
+    await other.follower.touch_pending()
+    assert await world.anchors("v1") == {}, "this process has not heard of the title yet"
+    found = (await other.anchors.batch_get_anchors(["v1"], "")).anchors
+    assert [each.match.title_id for each in found] == ["tenet"]
+
+
+async def test_a_rematch_that_another_process_took_over_is_left_to_it(world, small_steps, monkeypatch):
+    for number in range(4):
+        await world.match(a_video(f"v{number}", "Dune"))
+    run = await world.matcher.RematchTitle(pb.RematchTitleRequest(title_id="dune"))
+    other = await world.again()
+    await other.follower.first_load()
+    await other.back_catalog.remember()
+    whole, calls = Matching.match_again, []
+
+    async def standing_still(self, videos, cause):
+        calls.append(videos[0].id)
+        if len(calls) == 2:
+            world.clock.advance(rematches.HOLD_S + 1)
+            await other.rematching.run_pending()
+        return await whole(self, videos, cause)
+
+    monkeypatch.setattr(Matching, "match_again", standing_still)
+    await world.wired.rematching.run_pending()
+    done = await world.matcher.GetRematchRun(pb.GetRematchRunRequest(run_id=run.id))
+    assert (done.state, done.video_count) == (pb.REMATCH_STATE_DONE, 4)
+    assert calls == ["v0", "v1", "v1", "v2", "v3"], "what was under way is done twice at most"
 
 
 async def test_an_unknown_rematch_is_not_found(world):
@@ -137,7 +181,7 @@ async def test_another_process_remembers_what_names_can_touch(world):
     await world.match(a_video("v1", "have you seen tenet"))
     other = await world.again()
     await other.follower.first_load()
-    await other.rematching.remember()
+    await other.back_catalog.remember()
     world.catalog.put(a_title("tenet", "Tenet"))
     await other.follower.step(0)
     await other.follower.touch_pending()
@@ -150,7 +194,7 @@ async def test_changes_that_no_video_was_matched_against_are_caught_up_after_a_r
     await world.wired.follower.step(0)
     other = await world.again()
     await other.follower.first_load()
-    await other.rematching.remember()
+    await other.back_catalog.remember()
     await other.follower.catch_up()
     assert [match.title_id for match in await other.anchors.list_video_matches("v1")] == ["tenet"]
 
@@ -283,7 +327,7 @@ async def test_a_video_sent_to_two_processes_at_once_is_one_video(world):
 
     other = await world.again()
     await other.follower.first_load()
-    await other.rematching.remember()
+    await other.back_catalog.remember()
     videos = (video_of(a_video("v1", "Dune")),)
     await asyncio.gather(*[wired.matching.match_videos(videos, RequestKey("", "")) for wired in (world.wired, other)])
     assert len(await world.changes()) == 1

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.matcher.domain import Video
-from services.matcher.touched import RUN_LENGTH, TouchIndex, footprint_of, shape_of, words_of
+from services.matcher.touched import RUN_LENGTH, NameShapes, TouchIndex, footprint_of, shape_of, words_of
 
 WORDS = st.sampled_from(
     ["dune", "part", "two", "spider", "man", "no", "way", "home", "up", "it", "沙丘", "amelie", "wicked", "forever"]
@@ -64,6 +64,21 @@ def test_the_index_misses_no_batch_that_the_slow_way_finds(videos, name):
             expected.append(str(number))
     assert index.find([shape]) == expected
     assert index.video_count == len(videos)
+
+
+@given(VIDEOS, st.lists(NAMES, max_size=8))
+def test_many_names_at_once_find_what_each_finds_alone(video, names):
+    shapes = [shape_of(name) for name in names]
+    footprint = footprint_of(video)
+    assert NameShapes(shapes).touch(footprint) == any(shape.touches(footprint) for shape in shapes)
+
+
+def test_a_batch_that_is_known_is_not_taken_in_twice():
+    index = TouchIndex()
+    footprint = footprint_of(Video(id="v", video_description="tenet"))
+    for _ in range(2):
+        index.add("a", footprint.packed(), footprint.tags, 1)
+    assert (index.find([shape_of("Tenet")]), index.video_count, index.knows("a")) == (["a"], 1, True)
 
 
 def test_batches_that_were_merged_are_found_like_new_ones():

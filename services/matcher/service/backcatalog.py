@@ -1,0 +1,98 @@
+"""The archived videos as a rematch walks them: some hundred a step, those that names can touch or all of them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+
+from chassis import ids
+from chassis.clock import Clock
+from services.matcher.domain import Video
+from services.matcher.seen import SeenVideos
+from services.matcher.store.segments import ArchivedVideo, Segments
+from services.matcher.touched import NameShapes, TouchIndex, footprint_of
+
+VIDEOS_PER_STEP = 500  # the text engine costs a third a video of what it does with 100 (benchmarks/rematch.py)
+ARCHIVES_PER_STEP = 8  # to begin with: batches hold one video or a thousand
+ARCHIVES_PER_STEP_MAX = 500
+IDS_PER_READ = 5_000
+FOOTPRINTS_PER_READ = 200
+COMMIT_LAG_S = 60.0  # a batch gets its id before its commit, which its call's deadline bounds
+
+Decode = Callable[[bytes, bytes], Video]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Some videos as last sent; with them all batches up to `cursor` are done."""
+
+    cursor: str
+    videos: tuple[Video, ...]
+
+
+class BackCatalog:
+    """Knows which batches of the archive a name can touch, also those that other processes stored."""
+
+    def __init__(
+        self, segments: Segments, touch_index: TouchIndex, seen: SeenVideos, *, decode_video: Decode, clock: Clock
+    ) -> None:
+        self._segments = segments
+        self._touch_index = touch_index
+        self._seen = seen
+        self._decode_video = decode_video
+        self._clock = clock
+        self._is_remembered = asyncio.Event()
+        self._known_until = ""
+
+    async def remember(self) -> None:
+        """Once: takes the footprints of the archive into the index of what names can touch."""
+        await self._take_in()
+        self._seen.complete()
+        self._is_remembered.set()
+
+    async def remembered(self) -> None:
+        await self._is_remembered.wait()
+
+    async def touched(self, shapes: NameShapes, after: str = "") -> AsyncIterator[Step]:
+        """The videos that the names can touch, by the index; what is not in it is not read."""
+        await self.remembered()
+        await self._take_in()
+        found = [each for each in sorted(self._touch_index.find(shapes.shapes)) if each > after]
+        at, count = 0, ARCHIVES_PER_STEP
+        while at < len(found):
+            chosen = found[at : at + count]
+            videos = await self._read(await self._segments.segments(chosen))
+            yield Step(chosen[-1], tuple(each for each in videos if shapes.touch(footprint_of(each))))
+            at, count = at + len(chosen), _next_count(len(chosen), len(videos))
+
+    async def whole(self, after: str = "") -> AsyncIterator[Step]:
+        """All videos, in the order in which they were stored."""
+        count = ARCHIVES_PER_STEP
+        while rows := await self._segments.segments_after(after, count):
+            videos = await self._read(rows)
+            after, archives = rows[-1].archive_id, len({row.archive_id for row in rows})
+            yield Step(after, tuple(videos))
+            count = _next_count(archives, len(videos))
+
+    async def _take_in(self) -> None:
+        """What was stored since the last look, here or in another process."""
+        settled_s = self._clock.now().timestamp() - COMMIT_LAG_S
+        after = self._known_until
+        while page := await self._segments.ids_after(after, IDS_PER_READ):
+            fresh = [each for each in page if not self._touch_index.knows(each)]
+            for at in range(0, len(fresh), FOOTPRINTS_PER_READ):
+                for each in await self._segments.footprints(fresh[at : at + FOOTPRINTS_PER_READ]):
+                    self._touch_index.add(each.archive_id, each.tokens, each.tags, len(each.video_ids))
+                    self._seen.add(each.video_ids)
+                await asyncio.sleep(0)
+            after = page[-1]
+        self._known_until = ids.earliest(settled_s)
+
+    async def _read(self, rows: Sequence[ArchivedVideo]) -> list[Video]:
+        """The videos of the rows, without those that were sent again later."""
+        latest = await self._segments.latest([row.video_id for row in rows])
+        return [self._decode_video(row.body, row.digest) for row in rows if latest.get(row.video_id) == row.archive_id]
+
+
+def _next_count(archives: int, videos: int) -> int:
+    """So many batches as hold a step of videos, going by those just read."""
+    return max(1, min(ARCHIVES_PER_STEP_MAX, VIDEOS_PER_STEP * archives // max(1, videos)))
