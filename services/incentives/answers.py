@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
+from services.incentives.campaigns import Touched
 from services.incentives.domain import Campaign, RevisionMark, Stock, Terms
 from services.incentives.participation import (
     Enrolment,
@@ -47,11 +48,13 @@ class RevisionView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Impact:
-    """Who a change of a running campaign affects."""
+    """Whom a change of a running campaign affects."""
 
-    changed_paths: tuple[str, ...]
-    kept_paths: tuple[str, ...]
+    change: Touched
+    # Creators by the revision whose terms they keep.
     kept_enrolments: tuple[tuple[int, int], ...]
+    # Creators who joined before and for whom something changes at once.
+    applied_enrolment_count: int
     creator_ids: tuple[str, ...]
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 from chassis.errors import Violation
@@ -11,6 +11,7 @@ from services.incentives.domain import (
     WEEK,
     Campaign,
     CampaignState,
+    Limits,
     Reward,
     RewardKind,
     StockCount,
@@ -79,6 +80,25 @@ def changed_paths(before: Terms, after: Terms) -> tuple[str, ...]:
     return tuple(path for path in TERM_PATHS if getattr(before, path) != getattr(after, path))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Touched:
+    """What a change touches, for creators who joined before it."""
+
+    changed_paths: tuple[str, ...] = ()
+    # What they keep as it was, and what changes for them too; a path may be in both (a stock grows, a task is kept).
+    kept_paths: tuple[str, ...] = ()
+    applied_paths: tuple[str, ...] = ()
+
+
+def touched(before: Terms, after: Terms) -> Touched:
+    held = kept(before, after)
+    return Touched(
+        changed_paths=changed_paths(before, after),
+        kept_paths=changed_paths(held, after),
+        applied_paths=changed_paths(before, held),
+    )
+
+
 def merged(before: Terms, after: Terms, paths: Iterable[str]) -> Terms:
     """The terms with the named ones replaced; a name that is none is refused."""
     wanted = tuple(paths)
@@ -120,6 +140,7 @@ def check_running_change(campaign: Campaign, after: Terms) -> None:
             each for each in team.reward_ids if (after.team_of(each) or team).id != team.id or not after.team_of(each)
         ]
         fixed += [Violation("teams", f"{each} stays with team {team.id}") for each in moved]
+    fixed += _tightened(before.limits, after.limits)
     if fixed:
         raise FieldImmutable(violations=fixed)
     shrunk = [
@@ -129,6 +150,16 @@ def check_running_change(campaign: Campaign, after: Terms) -> None:
     ]
     if shrunk:
         raise StockCannotShrink(violations=shrunk)
+
+
+def _tightened(before: Limits, after: Limits) -> Iterator[Violation]:
+    """Bounds over all creators: who came before a bound carries no number, and who has one keeps it."""
+    for name in ("enrolments_max", "grants_max"):
+        was, now = getattr(before, name), getattr(after, name)
+        if now and not was:
+            yield Violation(f"limits.{name}", "can be set only before the campaign is scheduled")
+        elif now and now < was:
+            yield Violation(f"limits.{name}", f"can only grow from {was:,}, or be lifted with 0")
 
 
 def stock_counts(terms: Terms) -> tuple[StockCount, ...]:

@@ -116,18 +116,23 @@ def check_unlocked(joined: Terms, reward: Reward, enrolment: Enrolment) -> None:
 def next_slots(draft: Grant, mine: Sequence[Grant], reward_max: int, campaign_max: int) -> tuple[int, int]:
     """The free slots of a creator for one more grant, from all grants of theirs in the campaign; or the refusal."""
     held = [grant for grant in mine if grant.holds_slot]
-    reward_slots = {grant.reward_slot for grant in held if grant.reward_id == draft.reward_id}
-    reward_slot = next((slot for slot in range(1, reward_max + 1) if slot not in reward_slots), None)
-    if reward_slot is None:
-        last = max((grant.id for grant in held if grant.reward_id == draft.reward_id), default="")
-        raise AlreadyClaimed(metadata={"grant_id": last})
+    same = [grant for grant in held if grant.reward_id == draft.reward_id]
+    reward_slot = _free_slot([grant.reward_slot for grant in same], reward_max)
+    if not reward_slot:
+        raise AlreadyClaimed(metadata={"grant_id": max((grant.id for grant in same), default="")})
     if not campaign_max:
         return reward_slot, 0
-    campaign_slots = {grant.campaign_slot for grant in held}
-    campaign_slot = next((slot for slot in range(1, campaign_max + 1) if slot not in campaign_slots), None)
-    if campaign_slot is None:
+    campaign_slot = _free_slot([grant.campaign_slot for grant in held], campaign_max)
+    if not campaign_slot:
         raise CreatorLimitReached(metadata={"limit": str(campaign_max)})
     return reward_slot, campaign_slot
+
+
+def _free_slot(taken: Sequence[int], most: int) -> int:
+    """The first free slot, or 0. Slots of other rules, above the bound or 0, count as one each."""
+    if len(taken) >= most:
+        return 0
+    return next(slot for slot in range(1, most + 1) if slot not in taken)
 
 
 def late_holds(grant: Grant, sharing: Sequence[Grant], now: datetime) -> Grant:

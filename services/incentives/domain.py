@@ -168,6 +168,14 @@ class StockCount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RequestMark:
+    """That a request was carried out on a document: kept in it, so that both are written or neither."""
+
+    request_id: str
+    body_hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RevisionMark:
     """That a revision exists: its number, where its text lies, and what it changed."""
 
@@ -177,6 +185,8 @@ class RevisionMark:
     actor: str
     create_time: datetime
     stock_counts: tuple[StockCount, ...] = ()
+    # The update that made it; None for acts.
+    request: RequestMark | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,14 +197,6 @@ class StateMark:
     reason: str
     actor: str
     create_time: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestMark:
-    """That a request was carried out on a document: kept in it, so that both are written or neither."""
-
-    request_id: str
-    body_hash: str
 
 
 # Repeats of a request arrive within minutes; what is older is forgotten.
@@ -291,6 +293,18 @@ class FollowerSample:
     time: datetime
 
 
+# Above every sequence of the match feed: what the platform says itself goes before what a video told at that moment.
+PLATFORM_SEQUENCE = 2**62
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Known:
+    """How new a fact is: when it was measured, then the change of the match feed that told it."""
+
+    time: datetime
+    sequence: int = PLATFORM_SEQUENCE
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Creator:
     """What is known of a creator; None and "" where nothing is."""
@@ -302,5 +316,8 @@ class Creator:
     account_create_time: datetime | None = None
     identity_cluster_id: str = ""
     follower_samples: tuple[FollowerSample, ...] = ()
-    # The newest change of the match feed that told something of this creator.
-    sequence: int = 0
+    # How new the follower count and the region are, and the strike score.
+    follower_known: Known | None = None
+    strike_known: Known | None = None
+    # Grows with each write and guards against two at once.
+    version: int = 0

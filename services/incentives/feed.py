@@ -1,13 +1,14 @@
 """What one change of the match feed means for what is known of a video and its creator. Pure.
 
 Each match has its own sequence of changes: an older one than the newest known says nothing, whatever order they come
-in; and the facts of a video are those of the newest change about it.
+in; and the facts of a video are those of the newest change about it. The numbers of a creator are ordered by when
+they were measured: a reviewer who decides on an old video tells nothing new about its creator.
 """
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from services.incentives.domain import Creator
+from services.incentives.domain import Creator, Known
 from services.incentives.fraud import sampled
 from services.incentives.participation import Video, VideoMatch
 
@@ -20,6 +21,8 @@ class MatchChange:
     match: VideoMatch
     video: Video
     creator: Creator
+    # When the numbers of the creator were measured; a change tells those its video was sent with.
+    measure_time: datetime
     change_time: datetime
 
 
@@ -37,6 +40,7 @@ def applied(known: Video | None, change: MatchChange) -> Video:
         facts,
         matches=matches,
         sequence=max(known.sequence, change.sequence),
+        version=known.version,
         # Counts only grow, so an older change may still know more of them.
         view_count=max(known.view_count, change.video.view_count),
         like_count=max(known.like_count, change.video.like_count),
@@ -44,38 +48,42 @@ def applied(known: Video | None, change: MatchChange) -> Video:
 
 
 def applied_creator(known: Creator | None, change: MatchChange) -> Creator:
-    """The creator with what the change tells of them."""
-    told = change.creator
-    if known is None:
-        samples = () if told.follower_count is None else sampled((), told.follower_count, change.change_time)
-        return replace(told, follower_samples=samples, sequence=change.sequence)
-    if change.sequence <= known.sequence:
+    """The creator with what the change tells of them: a decision on an old video tells old numbers."""
+    told, measured = change.creator, Known(time=change.measure_time, sequence=change.sequence)
+    return _with_strikes(_with_followers(known or Creator(id=told.id), told, measured), told, measured)
+
+
+def told_by_platform(known: Creator | None, told: Creator, now: datetime) -> Creator:
+    """The creator with what the platform says now; what it leaves out stays."""
+    measured = Known(time=now)
+    after = _with_strikes(_with_followers(known or Creator(id=told.id), told, measured), told, measured)
+    return replace(
+        after,
+        account_create_time=told.account_create_time or after.account_create_time,
+        identity_cluster_id=told.identity_cluster_id or after.identity_cluster_id,
+    )
+
+
+def _with_followers(known: Creator, told: Creator, measured: Known) -> Creator:
+    """Follower count and region, unless what is known of them is newer."""
+    if known.follower_known is not None and measured < known.follower_known:
+        return known
+    if told.follower_count is None and not told.region_code:
         return known
     samples = known.follower_samples
     if told.follower_count is not None:
-        samples = sampled(samples, told.follower_count, change.change_time)
+        samples = sampled(samples, told.follower_count, measured.time)
     return replace(
         known,
         follower_count=known.follower_count if told.follower_count is None else told.follower_count,
         region_code=told.region_code or known.region_code,
-        strike_score=known.strike_score if told.strike_score is None else told.strike_score,
         follower_samples=samples,
-        sequence=change.sequence,
+        follower_known=measured,
     )
 
 
-def told_by_platform(known: Creator | None, told: Creator, now: datetime) -> Creator:
-    """The creator with what the platform says; what it leaves out stays."""
-    before = known or Creator(id=told.id)
-    samples = before.follower_samples
-    if told.follower_count is not None:
-        samples = sampled(samples, told.follower_count, now)
-    return replace(
-        before,
-        follower_count=before.follower_count if told.follower_count is None else told.follower_count,
-        region_code=told.region_code or before.region_code,
-        strike_score=before.strike_score if told.strike_score is None else told.strike_score,
-        account_create_time=told.account_create_time or before.account_create_time,
-        identity_cluster_id=told.identity_cluster_id or before.identity_cluster_id,
-        follower_samples=samples,
-    )
+def _with_strikes(known: Creator, told: Creator, measured: Known) -> Creator:
+    """The strike score, unless a newer one is known."""
+    if told.strike_score is None or (known.strike_known is not None and measured < known.strike_known):
+        return known
+    return replace(known, strike_score=told.strike_score, strike_known=measured)

@@ -32,9 +32,7 @@ _ACT_WORDS = {
 def reserved(grant: Grant, reward: Reward, now: datetime) -> Grant:
     """A fresh claim with its unit: handed over at once where nothing holds it and nothing is to be waited for."""
     taken = replace(grant, state=GrantState.RESERVED, holds_unit=True, reservation_ttl_s=_ttl_s(reward))
-    taken = _moved(taken, "claimed", now, grant.creator_id, stock_delta=-1)
-    for hold in grant.holds:
-        taken = _moved(taken, "held", now, SYSTEM_ACTOR, reason=f"{hold.code.value}: {hold.detail}")
+    taken = _with_hold_rows(_moved(taken, "claimed", now, grant.creator_id, stock_delta=-1), now)
     return _announced(_go_on(taken, now, grant.creator_id), now)
 
 
@@ -43,7 +41,7 @@ def waitlisted(grant: Grant, reward: Reward, now: datetime) -> Grant:
     waiting = replace(
         grant, state=GrantState.WAITLISTED, holds_unit=False, unit_number=0, reservation_ttl_s=_ttl_s(reward)
     )
-    return _moved(waiting, "waitlisted", now, grant.creator_id)
+    return _with_hold_rows(_moved(waiting, "waitlisted", now, grant.creator_id), now)
 
 
 def promoted(grant: Grant, unit_number: int, campaign_number: int, now: datetime) -> Grant:
@@ -173,6 +171,13 @@ def _moved(grant: Grant, act: str, now: datetime, actor: str, *, stock_delta: in
         number=len(grant.ledger) + 1, act=act, create_time=now, stock_delta=delta, actor=actor, reason=reason
     )
     return replace(grant, ledger=(*grant.ledger, row), update_time=now)
+
+
+def _with_hold_rows(grant: Grant, now: datetime) -> Grant:
+    """The ledger says of a fresh claim what it is held for."""
+    for hold in grant.holds:
+        grant = _moved(grant, "held", now, SYSTEM_ACTOR, reason=f"{hold.code.value}: {hold.detail}")
+    return grant
 
 
 def _announced(grant: Grant, now: datetime) -> Grant:

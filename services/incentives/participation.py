@@ -104,6 +104,8 @@ class Video:
     matches: tuple[VideoMatch, ...] = ()
     # The newest change of the feed whose facts these are.
     sequence: int = 0
+    # Grows with each write and guards against two at once.
+    version: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +168,8 @@ class Enrolment:
     creator_id: str
     revision: int
     create_time: datetime
+    # Whether they moved to newer rules since they joined: earlier grants may carry no slot under these.
+    has_moved: bool = False
     team_id: str = ""
     # Number among the campaign's enrolments where it bounds them; 0 elsewhere.
     seat: int = 0

@@ -228,7 +228,7 @@ def _nearest(submission: Submission) -> str:
     reason = submission.reasons[0]
     match reason.code:
         case "VIEWS_TOO_FEW":
-            return f"{reason.gap:,.0f} views on {submission.video_id}"
+            return f"{reason.gap:,.0f} views on this one ({submission.video_id})"
         case "MATCH_NOT_APPROVED":
             return f"the approval of {submission.video_id}"
         case "REVIEW_PENDING":

@@ -41,9 +41,7 @@ class IncentivesServicer(incentives_pb2_grpc.IncentivesServiceServicer):
         page = await self._campaigns.list_campaigns(
             request.studio_id, state, request.title_id, request.page_size, request.page_token
         )
-        return pb.ListCampaignsResponse(
-            campaigns=map(wire.campaign_to_wire, page.items), next_page_token=page.next_token
-        )
+        return pb.ListCampaignsResponse(campaigns=map(wire.viewed_to_wire, page.items), next_page_token=page.next_token)
 
     async def UpdateCampaign(self, request: pb.UpdateCampaignRequest, _: Call) -> pb.UpdateCampaignResponse:
         terms = wire.terms_from_wire(request.campaign)

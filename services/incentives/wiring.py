@@ -20,7 +20,7 @@ from services.incentives.service.participation import ParticipationCases
 from services.incentives.service.renewal import Renewal
 from services.incentives.service.rewards import RewardCases
 from services.incentives.service.stockroom import Stockroom
-from services.incentives.service.stocks import StockBoard
+from services.incentives.service.stocks import JoinBoard, StockBoard
 from services.incentives.service.sweeper import Sweeper
 from services.incentives.store.stores import Stores, ensure_indexes
 
@@ -70,7 +70,8 @@ async def wire(
     board = StockBoard(stores, stockroom, clock.monotonic)
     renewal, ledger = Renewal(stores, now), Ledger(stores, board, token_key)
     counts = peers.counts or NoPeers()
-    campaigns = CampaignCases(stores, stockroom, board, counts, now=now, new_id=new_id, token_key=token_key)
+    joined = JoinBoard(stores, clock.monotonic)
+    campaigns = CampaignCases(stores, stockroom, board, joined, counts, now=now, new_id=new_id, token_key=token_key)
     follower = Follower(stores, renewal, holder=holder, now=now, pace=pace or Pace(), report=report)
     sweeper = Sweeper(stores, campaigns, stockroom, ledger, holder=holder, now=now, sweep_s=sweep_s, report=report)
     return Wired(
@@ -107,7 +108,7 @@ def _background(follower: Follower, sweeper: Sweeper, peers: Peers) -> list[Back
 
 
 class Reporter:
-    """Sets the gauges of this service's own figures."""
+    """Sets the gauges and adds to the counters of this service's own figures."""
 
     def __init__(self, telemetry: Telemetry) -> None:
         self._gauges = {
@@ -118,6 +119,14 @@ class Reporter:
                 "incentives_stock_drift", "Stock less ledger over all running campaigns; anything but 0 is a bug."
             ),
         }
+        self._counters = {
+            "events_refused": telemetry.counter(
+                "incentives_events_refused", "Events of joins and grants that metrics will never take."
+            ),
+        }
 
     def __call__(self, name: str, value: float) -> None:
-        self._gauges[name].set(value)
+        if name in self._counters:
+            self._counters[name].inc(value)
+        else:
+            self._gauges[name].set(value)

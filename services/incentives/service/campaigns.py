@@ -8,15 +8,17 @@ from chassis.ids import NewId, derived_id
 from chassis.paging import decode, encode, query_hash, size
 from services.incentives.answers import CampaignView, Impact, Page, RevisionView
 from services.incentives.campaigns import (
-    KEPT_PATHS,
+    Touched,
     changed_paths,
     check,
     check_complete,
     check_running_change,
     merged,
     stock_counts,
+    touched,
 )
 from services.incentives.domain import (
+    SYSTEM_ACTOR,
     Campaign,
     CampaignAct,
     CampaignState,
@@ -28,11 +30,11 @@ from services.incentives.domain import (
     with_mark,
 )
 from services.incentives.errors import CampaignClosed, CampaignNotDraft, EtagMismatch, PeriodInvalid
-from services.incentives.lifecycle import next_campaign_state, state_now
-from services.incentives.participation import Video
+from services.incentives.lifecycle import due_act, next_campaign_state, state_now
+from services.incentives.participation import Enrolment, Video
 from services.incentives.peers import CountPeer
 from services.incentives.service.stockroom import Stockroom
-from services.incentives.service.stocks import StockBoard
+from services.incentives.service.stocks import JoinBoard, StockBoard
 from services.incentives.simulate import VIDEOS_MAX, Simulation, simulated
 from services.incentives.store.stores import Stores
 
@@ -48,6 +50,7 @@ class CampaignCases:
         stores: Stores,
         stockroom: Stockroom,
         board: StockBoard,
+        joined: JoinBoard,
         counts: CountPeer,
         *,
         now: Callable[[], datetime],
@@ -57,6 +60,7 @@ class CampaignCases:
         self._stores = stores
         self._stockroom = stockroom
         self._board = board
+        self._joined = joined
         self._counts = counts
         self._now = now
         self._new_id = new_id
@@ -81,12 +85,12 @@ class CampaignCases:
     async def viewed(self, campaign: Campaign) -> CampaignView:
         """The campaign with its stocks and the number of creators in it."""
         stocks = await self._board.count(campaign)
-        joined = await self._stores.enrolments.count_by_revision(campaign.id)
-        return CampaignView(campaign=self._current(campaign), stocks=stocks, enrolment_count=sum(joined.values()))
+        joined = await self._joined.counts([campaign.id])
+        return CampaignView(campaign=self._current(campaign), stocks=stocks, enrolment_count=joined[campaign.id])
 
     async def list_campaigns(
         self, studio_id: str, state: CampaignState | None, title_id: str, page_size: int, page_token: str
-    ) -> Page[Campaign]:
+    ) -> Page[CampaignView]:
         query = query_hash("list_campaigns", studio_id, state, title_id)
         position = decode(self._token_key, query, page_token)
         before = (datetime.fromisoformat(str(position[0])), str(position[1])) if position else None
@@ -98,7 +102,12 @@ class CampaignCases:
         if len(found) > limit:
             last = found[limit - 1]
             token = encode(self._token_key, query, [last.create_time.isoformat(), last.id])
-        return Page(items=tuple(self._current(each) for each in found[:limit]), next_token=token)
+        joined = await self._joined.counts(each.id for each in found[:limit])
+        views = (
+            CampaignView(campaign=self._current(each), stocks={}, enrolment_count=joined[each.id])
+            for each in found[:limit]
+        )
+        return Page(items=tuple(views), next_token=token)
 
     async def update_campaign(
         self,
@@ -114,26 +123,22 @@ class CampaignCases:
         if validate_only:
             before = await self._stores.campaigns.get(campaign_id)
             after = self._changed(before, terms, paths, etag, actor)
-            return await self.viewed(after), await self._impact(
-                before, changed_paths(before.terms, after.terms), before.revision + 1
-            )
+            return await self.viewed(after), await self._impact(after, touched(before.terms, after.terms))
         body = (campaign_id, terms, tuple(paths), etag, actor)
         request = RequestMark(request_id=request_id, body_hash="update_campaign")
 
         async def update() -> dict[str, object]:
             before = await self._stores.campaigns.get(campaign_id)
             if request in before.requests:
-                return {"paths": list(before.revisions[-1].changed_paths) if before.revisions else []}
-            after = self._changed(before, terms, paths, etag, actor)
-            after = replace(after, requests=with_mark(after.requests, request))
-            await self._store(before, after)
-            return {"paths": list(changed_paths(before.terms, after.terms))}
+                return {"revision": next((each.revision for each in before.revisions if each.request == request), 0)}
+            after = self._changed(before, terms, paths, etag, actor, request)
+            await self._store(before, replace(after, requests=with_mark(after.requests, request)))
+            return {"revision": after.revision if after.revision != before.revision else 0}
 
         done = await self._stores.requests.once("update_campaign", request_id, body, update)
         campaign = await self._stores.campaigns.get(campaign_id)
-        return await self.viewed(campaign), await self._impact(
-            campaign, tuple(map(str, done["paths"])), campaign.revision
-        )
+        change = await self._change_of(campaign, int(done["revision"]))
+        return await self.viewed(campaign), await self._impact(campaign, change)
 
     async def delete_campaign(self, campaign_id: str, etag: str, request_id: str, actor: str) -> None:
         async def delete() -> dict[str, str]:
@@ -155,7 +160,7 @@ class CampaignCases:
             before = await self._stores.campaigns.get(campaign_id)
             if request not in before.requests:
                 self._check_etag(before, etag)
-                after = self.moved(before, act, reason, actor)
+                after = self.moved(self._caught_up(before), act, reason, actor)
                 await self._store(before, replace(after, requests=with_mark(after.requests, request)))
             return {"campaign_id": campaign_id}
 
@@ -250,6 +255,12 @@ class CampaignCases:
             return self._revised(moved, terms, actor)
         return moved
 
+    def _caught_up(self, campaign: Campaign) -> Campaign:
+        """The campaign after what the clock has done and nobody has written yet."""
+        while (act := due_act(campaign, self._now())) is not None:
+            campaign = self.moved(campaign, act, "", SYSTEM_ACTOR)
+        return campaign
+
     async def _store(self, before: Campaign, after: Campaign) -> Campaign:
         """Stores a change; the text of a new revision goes first."""
         if after.revision != before.revision:
@@ -263,11 +274,19 @@ class CampaignCases:
         except EtagMismatch:
             return
 
-    def _changed(self, campaign: Campaign, terms: Terms, paths: Sequence[str], etag: str, actor: str) -> Campaign:
+    def _changed(
+        self,
+        before: Campaign,
+        terms: Terms,
+        paths: Sequence[str],
+        etag: str,
+        actor: str,
+        request: RequestMark | None = None,
+    ) -> Campaign:
         """The campaign with other terms: in place while a draft, as a new revision afterwards."""
-        self._check_etag(campaign, etag)
-        now = self._now()
-        if state_now(campaign, now) in {CampaignState.ENDED, CampaignState.ARCHIVED}:
+        self._check_etag(before, etag)
+        campaign, now = self._caught_up(before), self._now()
+        if campaign.state in {CampaignState.ENDED, CampaignState.ARCHIVED}:
             raise CampaignClosed(metadata={"state": campaign.state.value})
         after = merged(campaign.terms, terms, paths)
         check(after)
@@ -277,9 +296,9 @@ class CampaignCases:
             return replace(campaign, terms=after, update_time=now)
         check_running_change(campaign, after)
         check_complete(after, now)
-        return self._revised(replace(campaign, update_time=now), after, actor)
+        return self._revised(replace(campaign, update_time=now), after, actor, request)
 
-    def _revised(self, campaign: Campaign, terms: Terms, actor: str) -> Campaign:
+    def _revised(self, campaign: Campaign, terms: Terms, actor: str, request: RequestMark | None = None) -> Campaign:
         mark = RevisionMark(
             revision=campaign.revision + 1,
             body_id=self._new_id(),
@@ -287,22 +306,34 @@ class CampaignCases:
             actor=actor,
             create_time=self._now(),
             stock_counts=stock_counts(terms),
+            request=request,
         )
         return replace(campaign, terms=terms, revision=mark.revision, revisions=(*campaign.revisions, mark))
 
-    async def _impact(self, campaign: Campaign, paths: tuple[str, ...], revision: int) -> Impact | None:
-        """Creators who joined before a revision and keep what it changes; None for a draft, which nobody has joined."""
+    async def _change_of(self, campaign: Campaign, revision: int) -> Touched:
+        """What a revision changed; nothing where a request made none."""
+        marks = [each.body_id for each in campaign.revisions if each.revision in {revision - 1, revision}]
+        if not revision or len(marks) < len(("before", "after")):
+            return Touched()
+        texts = await self._stores.campaigns.texts(marks)
+        return touched(texts[marks[0]], texts[marks[1]])
+
+    async def _impact(self, campaign: Campaign, change: Touched) -> Impact | None:
+        """Whom a change reaches and who keeps what it changes; None for a draft, which nobody has joined."""
         if campaign.state is CampaignState.DRAFT:
             return None
-        kept_paths = tuple(path for path in paths if path in KEPT_PATHS)
-        joined = await self._stores.enrolments.count_by_revision(campaign.id) if kept_paths else {}
-        earlier = tuple(sorted((each, count) for each, count in joined.items() if each < revision))
-        first = await self._stores.enrolments.page(campaign.id, {}, "", IMPACT_CREATORS_MAX) if earlier else []
+        joined = await self._stores.enrolments.count_by_revision(campaign.id) if change.changed_paths else {}
+        earlier = {each: count for each, count in joined.items() if each < campaign.revision}
+        kept = earlier if change.kept_paths else {}
+        first: list[Enrolment] = []
+        if kept:
+            before = {"revision": {"$lt": campaign.revision}}
+            first = await self._stores.enrolments.page(campaign.id, before, "", IMPACT_CREATORS_MAX)
         return Impact(
-            changed_paths=paths,
-            kept_paths=kept_paths,
-            kept_enrolments=earlier,
-            creator_ids=tuple(each.creator_id for each in first if each.revision < revision),
+            change=change,
+            kept_enrolments=tuple(sorted(kept.items())),
+            applied_enrolment_count=sum(earlier.values()) if change.applied_paths else 0,
+            creator_ids=tuple(each.creator_id for each in first),
         )
 
     def _current(self, campaign: Campaign) -> Campaign:

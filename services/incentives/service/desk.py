@@ -15,8 +15,10 @@ from datetime import datetime
 from chassis.errors import SpotlightError
 from chassis.mongo import RequestIdReused
 from services.incentives.claims import Claim, Facts, admitted, late_holds, reward_of
+from services.incentives.domain import Campaign
 from services.incentives.errors import SoldOut, TooManyClaims, WaitlistFull
 from services.incentives.participation import Grant, GrantState
+from services.incentives.service.renewal import Renewal
 from services.incentives.service.stockroom import Shelf, Stockroom, Try
 from services.incentives.store.enrolments import enrolment_id
 from services.incentives.store.stores import Stores
@@ -41,6 +43,7 @@ class ClaimDesk:
     ) -> None:
         self._stores = stores
         self._stockroom = stockroom
+        self._renewal = Renewal(stores, now)
         self._now = now
         self._queue_max = queue_max
         self._queues: dict[str, deque[Waiter]] = {}
@@ -103,8 +106,8 @@ class ClaimDesk:
                 if found is not None and await self._is_final(facts, found):
                     outcomes[claim] = _repeated(claim, found)
                     continue
-                draft = admitted(claim, facts)
-                tries[claim] = Try(draft=draft, terms=facts.terms[facts.enrolments[claim.creator_id].revision])
+                draft, enrolment = admitted(claim, facts), facts.enrolments[claim.creator_id]
+                tries[claim] = Try(draft=draft, terms=facts.terms[enrolment.revision], has_moved=enrolment.has_moved)
             except SpotlightError as refusal:
                 outcomes[claim] = refusal
         if tries:
@@ -145,13 +148,15 @@ class ClaimDesk:
         """Units for those for whom there are some, places in the line for the others."""
         campaign, reward = reward_of(facts, next(iter(tries)))
         shelf = await self._stockroom.shelf(campaign, reward)
-        held = list(tries.values())
+        await self._stockroom.next_slots_of(shelf, [each for each in tries.values() if each.has_moved])
+        held = [each for each in tries.values() if each.is_open]
         if not reward.waitlist_max or not await self._stockroom.line.ids(shelf.reward_key):
             await self._stockroom.take(shelf, held, facts.now)
         if reward.waitlist_max:
             late = [each for each in held if each.is_open or isinstance(each.outcome, SoldOut)]
             await self._stand_in_line(shelf, late, facts.now)
         await self._look_again(shelf, held, facts.now)
+        await self._freeze_what_was_lost(campaign, held, facts)
 
     async def _stand_in_line(self, shelf: Shelf, tries: Sequence[Try], now: datetime) -> None:
         """Places in the line for those who found no unit, as many as there are; the others are refused unwritten."""
@@ -206,6 +211,19 @@ class ClaimDesk:
             if held is not grant:
                 await self._stores.grants.replace(grant, held)
 
+    async def _freeze_what_was_lost(self, campaign: Campaign, tries: Sequence[Try], facts: Facts) -> None:
+        """A match lost while its creator claimed froze the grants there were: the new ones have it done here."""
+        fresh = {each.draft.creator_id: each for each in tries if isinstance(each.outcome, Grant)}
+        if not fresh:
+            return
+        read = {facts.enrolments[creator_id].id: facts.enrolments[creator_id] for creator_id in fresh}
+        for key, version in (await self._stores.enrolments.versions(read)).items():
+            creator_id = read[key].creator_id
+            if version != read[key].version:
+                enrolment = await self._stores.enrolments.get(campaign.id, creator_id)
+                await self._renewal.settle(campaign, enrolment)
+                fresh[creator_id].may_have_moved = True
+
     async def _reread(self, ids: Sequence[str]) -> list[Grant]:
         return list((await self._stores.grants.find_many(ids)).values())
 
@@ -214,7 +232,9 @@ class ClaimDesk:
         moved = {
             claim.grant_id
             for claim, each in tries.items()
-            if each.is_repeat or (isinstance(each.outcome, Grant) and self._may_have_moved(each.outcome))
+            if each.is_repeat
+            or each.may_have_moved
+            or (isinstance(each.outcome, Grant) and self._may_have_moved(each.outcome))
         }
         again = await self._stores.grants.find_many(moved)
         outcomes: dict[Claim, Grant | Exception] = {}

@@ -8,14 +8,19 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
+
+import structlog
 
 from services.incentives.domain import Campaign
 from services.incentives.feed import MatchChange, applied, applied_creator
 from services.incentives.lifecycle import COUNTING
 from services.incentives.participation import Enrolment, Grant, SubmissionState, Video
 from services.incentives.peers import CountPeer, EventPeer, FeedPeer, ToldEvent, VideoCount
-from services.incentives.service.renewal import Renewal
+from services.incentives.service.renewal import Renewal, until_stored
 from services.incentives.store.stores import Stores
+
+log = structlog.get_logger("incentives.followers")
 
 CHANGES_MAX = 200
 FEED_WAIT_S = 2.0
@@ -72,16 +77,23 @@ class Follower:
 
     async def apply(self, changes: Sequence[MatchChange]) -> int:
         """Puts changes into the videos and creators known, and renews every enrolment they touch."""
-        videos = await self._stores.videos.find_many(change.video.id for change in changes)
-        creators = await self._stores.creators.find_many(change.creator.id for change in changes)
-        after = dict(videos)
-        told = dict(creators)
+        await until_stored(lambda: self._tell_videos(changes))
+        await until_stored(lambda: self._tell_creators(changes))
+        return await self._renewal.renew_creators({change.creator.id for change in changes})
+
+    async def _tell_videos(self, changes: Sequence[MatchChange]) -> bool:
+        known = await self._stores.videos.find_many(change.video.id for change in changes)
+        after = dict(known)
         for change in changes:
             after[change.video.id] = applied(after.get(change.video.id), change)
-            told[change.creator.id] = applied_creator(told.get(change.creator.id), change)
-        await self._stores.videos.put(videos, after.values())
-        await self._stores.creators.put(creators, told.values())
-        return await self._renewal.renew_creators(told)
+        return await self._stores.videos.put(known, after.values())
+
+    async def _tell_creators(self, changes: Sequence[MatchChange]) -> bool:
+        known = await self._stores.creators.find_many(change.creator.id for change in changes)
+        after = dict(known)
+        for change in changes:
+            after[change.creator.id] = applied_creator(after.get(change.creator.id), change)
+        return await self._stores.creators.put(known, after.values())
 
     async def follow_counts(self, counts: CountPeer) -> None:
         """Goes on for ever: asks metrics for the counts of every video that takes part."""
@@ -99,13 +111,14 @@ class Follower:
             ids = [each.video_id for enrolment in page for each in enrolment.submissions if _counts(each.state)]
             grown: set[str] = set()
             for first in range(0, len(ids), COUNTS_MAX):
-                grown |= await self._grown(await counts.counts(ids[first : first + COUNTS_MAX]))
+                counted = await counts.counts(ids[first : first + COUNTS_MAX])
+                await until_stored(partial(self._grown, counted, grown))
             if grown:
                 await self._renewal.renew_creators(grown)
             after_id = page[-1].id
 
-    async def _grown(self, counts: dict[str, VideoCount]) -> set[str]:
-        """Stores counts that grew; gives the creators of these videos. Counts never shrink."""
+    async def _grown(self, counts: dict[str, VideoCount], grown: set[str]) -> bool:
+        """Stores counts that grew, and adds the creators of these videos. Counts never shrink."""
         known = await self._stores.videos.find_many(counts)
         after: dict[str, Video] = {
             video_id: replace(
@@ -116,8 +129,8 @@ class Follower:
             for video_id, video in known.items()
         }
         changed = {video_id: video for video_id, video in after.items() if video != known[video_id]}
-        await self._stores.videos.put(known, changed.values())
-        return {video.creator_id for video in changed.values()}
+        grown |= {video.creator_id for video in changed.values()}
+        return await self._stores.videos.put(known, changed.values())
 
     async def follow_events(self, sink: EventPeer) -> None:
         """Goes on for ever: hands events over and empties the outboxes they lay in."""
@@ -133,7 +146,10 @@ class Follower:
         campaigns = await self._stores.campaigns.find_many(each.campaign_id for each in enrolments)
         events = [*_of_grants(grants), *_of_enrolments(enrolments, campaigns)]
         for first in range(0, len(events), COUNTS_MAX):
-            await sink.record(events[first : first + COUNTS_MAX])
+            refused = await sink.record(events[first : first + COUNTS_MAX])
+            for event_id, reason in refused.items():
+                log.error("metrics refused an event", event_id=event_id, reason=reason)
+            self._report("events_refused", len(refused))
         await self._stores.grants.sent(grants)
         await self._stores.enrolments.sent(enrolments)
         return len(events)

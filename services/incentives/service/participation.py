@@ -32,7 +32,7 @@ from services.incentives.participation import (
     SubmissionState,
 )
 from services.incentives.progress import reviewed, submitted, summary, task_progress
-from services.incentives.service.renewal import Renewal
+from services.incentives.service.renewal import Renewal, until_stored
 from services.incentives.service.stocks import StockBoard
 from services.incentives.standing import reward_progress
 from services.incentives.store.enrolments import enrolment_id
@@ -67,6 +67,8 @@ class ParticipationCases:
                 self._check_team(campaign.terms, team_id)
                 await self._check_eligible(campaign, creator_id)
                 await self._seated(campaign, await self._new(campaign, creator_id, team_id))
+                # A match that was approved while they joined did not find them yet.
+                await self._renewal.renewed(campaign, creator_id)
             return {"enrolment_id": enrolment_id(campaign_id, creator_id)}
 
         await self._stores.requests.once("enrol", request_id, (campaign_id, creator_id, team_id), join)
@@ -91,7 +93,13 @@ class ParticipationCases:
         async def accept() -> dict[str, str]:
             campaign = await self._open(campaign_id)
             revision = campaign.revision
-            await self._renewal.renewed(campaign, creator_id, lambda before: replace(before, revision=revision))
+            await self._renewal.renewed(
+                campaign,
+                creator_id,
+                lambda before: replace(
+                    before, revision=revision, has_moved=before.has_moved or before.revision != revision
+                ),
+            )
             return {"enrolment_id": enrolment_id(campaign_id, creator_id)}
 
         await self._stores.requests.once("accept_revision", request_id, (campaign_id, creator_id), accept)
@@ -191,17 +199,20 @@ class ParticipationCases:
 
     async def batch_update_creators(self, creators: Sequence[Creator], request_id: str) -> int:
         async def update() -> dict[str, int]:
-            before = await self._stores.creators.find_many(each.id for each in creators)
-            now = self._now()
-            after: dict[str, Creator] = {}
-            for told in creators:
-                after[told.id] = told_by_platform(after.get(told.id, before.get(told.id)), told, now)
-            await self._stores.creators.put(before, after.values())
-            await self._renewal.renew_creators(after)
-            return {"count": len(after)}
+            await until_stored(lambda: self._tell(creators))
+            told = {each.id for each in creators}
+            await self._renewal.renew_creators(told)
+            return {"count": len(told)}
 
         done = await self._stores.requests.once("batch_update_creators", request_id, tuple(creators), update)
         return int(done["count"])
+
+    async def _tell(self, creators: Sequence[Creator]) -> bool:
+        known = await self._stores.creators.find_many(each.id for each in creators)
+        now, after = self._now(), dict(known)
+        for told in creators:
+            after[told.id] = told_by_platform(after.get(told.id), told, now)
+        return await self._stores.creators.put(known, after.values())
 
     async def _open(self, campaign_id: str) -> Campaign:
         campaign = await self._stores.campaigns.get(campaign_id)

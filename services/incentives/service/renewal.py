@@ -4,7 +4,7 @@ The enrolment is written with its ledger rows in one document; then the grants i
 give the same result when they are repeated, so whoever dies in between is followed by somebody who does it again.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,8 +18,20 @@ from services.incentives.participation import Enrolment, Grant, HoldCode
 from services.incentives.progress import reconciled
 from services.incentives.store.stores import Stores
 
-TRIES_MAX = 8
+TRIES_MAX = 16
 VIDEOS_MAX = 1_000
+
+
+def _as_it_is(enrolment: Enrolment) -> Enrolment:
+    return enrolment
+
+
+async def until_stored(write: Callable[[], Awaitable[bool]]) -> None:
+    """Does a write that reads and decides anew each time, until nobody else came between."""
+    for _ in range(TRIES_MAX):
+        if await write():
+            return
+    raise StoreConflict
 
 
 class Renewal:
@@ -31,19 +43,21 @@ class Renewal:
         self,
         campaign: Campaign,
         creator_id: str,
-        change: Callable[[Enrolment], Enrolment] = lambda enrolment: enrolment,
+        change: Callable[[Enrolment], Enrolment] = _as_it_is,
     ) -> Enrolment:
-        """The enrolment after `change` and after what the newest facts make of it."""
+        """The enrolment after `change` and after what the newest facts make of it.
+
+        It is looked at until there is nothing to change: facts that came between the reading and the writing have had
+        their own renewal, which may have found the enrolment as it should be, before this one wrote.
+        """
         for _ in range(TRIES_MAX):
             before = await self._stores.enrolments.get(campaign.id, creator_id)
             after = await self.looked_at(campaign, change(before))
             if after == before:
-                stored: Enrolment | None = before
-            else:
-                stored = await self._stores.enrolments.replace(before, replace(after, counted_time=self._now()))
-            if stored is not None:
-                await self.settle(campaign, stored)
-                return stored
+                await self.settle(campaign, before)
+                return before
+            if await self._stores.enrolments.replace(before, replace(after, counted_time=self._now())) is not None:
+                change = _as_it_is
         raise StoreConflict
 
     async def looked_at(self, campaign: Campaign, enrolment: Enrolment) -> Enrolment:

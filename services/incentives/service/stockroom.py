@@ -36,8 +36,12 @@ class Try:
 
     draft: Grant
     terms: Terms
+    # Their slots are looked up before they are tried: earlier grants were given under other rules.
+    has_moved: bool = False
     outcome: Grant | SpotlightError | None = None
     is_repeat: bool = False
+    # Somebody else changed the grant since it was written.
+    may_have_moved: bool = False
     unit: int = 0
     campaign_unit: int = 0
 

@@ -5,7 +5,7 @@ Every step is a conditional write of one document, so several sweepers, or one t
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from services.incentives import grants
 from services.incentives.domain import SYSTEM_ACTOR, Campaign
@@ -17,6 +17,8 @@ from services.incentives.service.stockroom import Stockroom
 from services.incentives.store.stores import Stores
 
 BATCH_MAX = 200
+LINES_MAX = 50
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LEASE_S = 5.0
 # A claim gets its place within seconds of being written down; after that its process is taken for dead.
 UNPLACED = timedelta(seconds=10)
@@ -44,6 +46,9 @@ class Sweeper:
         self._now = now
         self._sweep_s = sweep_s
         self._report = report
+        # Where the next round goes on among those who wait, and among the lines.
+        self._waiting_since = EPOCH
+        self._line_after = ""
 
     async def run(self) -> None:
         """Goes on for ever, in one process at a time."""
@@ -65,12 +70,29 @@ class Sweeper:
             if act is not None:
                 await self._cases.tick(campaign, act, SYSTEM_ACTOR)
         freed = [grant for grant in await self._stores.grants.due(now, BATCH_MAX) if await self.expired(grant)]
-        waiting = await self._stores.grants.waiting(BATCH_MAX)
-        campaigns = await self._stores.campaigns.find_many(grant.campaign_id for grant in (*freed, *waiting))
-        by_reward = {grant.reward_key: grant for grant in (*freed, *waiting)}
-        for grant in by_reward.values():
-            in_line = [each for each in waiting if each.reward_key == grant.reward_key]
-            await self._move_line(campaigns[grant.campaign_id], grant, in_line)
+        waiting = await self._some_waiting()
+        keys = dict.fromkeys([*(grant.reward_key for grant in (*freed, *waiting)), *await self._some_lines()])
+        owners = {key: key.partition("/")[0] for key in keys}
+        campaigns = await self._stores.campaigns.find_many(owners.values())
+        for key in keys:
+            in_line = [each for each in waiting if each.reward_key == key]
+            await self._move_line(campaigns[owners[key]], key, in_line)
+
+    async def _some_waiting(self) -> list[Grant]:
+        """The next of those who wait: however many there are, everybody's turn comes."""
+        found = await self._stores.grants.waiting(self._waiting_since, BATCH_MAX)
+        if len(found) < BATCH_MAX:
+            self._waiting_since = EPOCH
+        else:
+            # Whoever claimed in the same millisecond as the last one comes again; at least a millisecond is done.
+            self._waiting_since = max(found[-1].create_time, self._waiting_since + timedelta(milliseconds=1))
+        return found
+
+    async def _some_lines(self) -> list[str]:
+        """The next of the rewards somebody stands in line for."""
+        found = await self._stores.lines.keys(self._line_after, LINES_MAX)
+        self._line_after = found[-1] if len(found) == LINES_MAX else ""
+        return found
 
     async def expired(self, grant: Grant) -> bool:
         """Ends a reservation; False when it was redeemed or ended meanwhile."""
@@ -79,9 +101,9 @@ class Sweeper:
         over = grants.ended(grant, GrantAct.EXPIRE, self._now(), SYSTEM_ACTOR, "not redeemed in time")
         return await self._stores.grants.replace(grant, over) is not None
 
-    async def _move_line(self, campaign: Campaign, grant: Grant, waiting: list[Grant]) -> None:
+    async def _move_line(self, campaign: Campaign, reward_key: str, waiting: list[Grant]) -> None:
         """Places those who were forgotten, then gives free units to the first; when claims are over, all go home."""
-        reward = campaign.terms.reward(grant.reward_id)
+        reward = campaign.terms.reward(reward_key.rpartition("/")[2])
         assert reward is not None, "a reward that was granted is never taken away"
         now = self._now()
         if not claims_open(campaign, now):
@@ -90,7 +112,7 @@ class Sweeper:
                 for each in waiting:
                     await self._sent_home(each)
             return
-        standing = await self._stores.lines.ids(grant.reward_key)
+        standing = await self._stores.lines.ids(reward_key)
         for each in sorted(waiting, key=lambda late: (late.create_time, late.id)):
             if each.id not in standing and each.create_time <= now - UNPLACED:
                 await self._stockroom.line.settled(each, reward.waitlist_max)

@@ -7,6 +7,7 @@ creators are this service's own copy of what the match feed, metrics and the pla
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any, TypeVar
 
 import pymongo
 from pymongo import InsertOne, ReplaceOne
@@ -19,6 +20,7 @@ from services.incentives.participation import Enrolment, Video
 from services.incentives.store.documents import Document, decode, encode
 
 _DUPLICATE = 11_000
+V = TypeVar("V", Video, Creator)
 
 
 def enrolment_id(campaign_id: str, creator_id: str) -> str:
@@ -32,7 +34,7 @@ class Enrolments:
     async def ensure_indexes(self) -> None:
         with deadline():
             await self._enrolments.create_index("creator_id")
-            await self._enrolments.create_index("campaign_id")
+            await self._enrolments.create_index([("campaign_id", 1), ("revision", 1)])
             await self._enrolments.create_index("submissions.video_id")
             await self._enrolments.create_index("seat_key", unique=True, sparse=True)
             await self._enrolments.create_index("pending", sparse=True)
@@ -69,6 +71,12 @@ class Enrolments:
             documents = await self._enrolments.find({"_id": {"$in": wanted}}).to_list(None)
         return {document["_id"]: decode(Enrolment, document) for document in documents}
 
+    async def versions(self, ids: Iterable[str]) -> dict[str, int]:
+        """The versions of enrolments: whether any changed since it was read."""
+        with deadline():
+            documents = await self._enrolments.find({"_id": {"$in": sorted(ids)}}, {"version": 1}).to_list(None)
+        return {document["_id"]: int(document["version"]) for document in documents}
+
     async def of_creators(self, creator_ids: Iterable[str]) -> list[Enrolment]:
         wanted = sorted(set(creator_ids))
         if not wanted:
@@ -102,6 +110,13 @@ class Enrolments:
                 [{"$match": {"campaign_id": campaign_id}}, {"$group": group}]
             ).to_list(None)
         return {int(row["_id"]): int(row["count"]) for row in rows}
+
+    async def count_by_campaign(self, campaign_ids: Iterable[str]) -> dict[str, int]:
+        group = {"_id": "$campaign_id", "count": {"$sum": 1}}
+        match = {"campaign_id": {"$in": sorted(campaign_ids)}}
+        with deadline():
+            rows = await self._enrolments.aggregate([{"$match": match}, {"$group": group}]).to_list(None)
+        return {str(row["_id"]): int(row["count"]) for row in rows}
 
     async def last_seat(self, campaign_id: str) -> int:
         """The greatest seat taken. Seats are never given back, so it is also their number."""
@@ -166,16 +181,9 @@ class Videos:
             cursor = self._videos.find(query).sort("_id", pymongo.ASCENDING).limit(limit)
             return [decode(Video, each) for each in await cursor.to_list(None)]
 
-    async def put(self, before: Mapping[str, Video], after: Iterable[Video]) -> None:
-        """Stores what changed; new ones are inserted together, which is one write to the journal."""
-        changed = [video for video in after if before.get(video.id) != video]
-        fresh = [video for video in changed if video.id not in before]
-        known = [ReplaceOne({"_id": each.id}, encode(each), upsert=True) for each in changed if each.id in before]
-        with deadline():
-            if fresh:
-                await _insert_or_replace(self._videos, [encode(video) for video in fresh])
-            if known:
-                await self._videos.bulk_write(known, ordered=False)
+    async def put(self, before: Mapping[str, Video], after: Iterable[Video]) -> bool:
+        """Stores what changed; False when somebody else changed some of it meanwhile: read again and decide anew."""
+        return await _put(self._videos, before, after)
 
 
 class Creators:
@@ -192,29 +200,34 @@ class Creators:
             documents = await self._creators.find({"_id": {"$in": wanted}}).to_list(None)
         return {document["_id"]: decode(Creator, document) for document in documents}
 
-    async def put(self, before: Mapping[str, Creator], after: Iterable[Creator]) -> None:
-        changed = [creator for creator in after if before.get(creator.id) != creator]
-        fresh = [encode(creator) for creator in changed if creator.id not in before]
-        known = [ReplaceOne({"_id": each.id}, encode(each), upsert=True) for each in changed if each.id in before]
-        with deadline():
-            if fresh:
-                await _insert_or_replace(self._creators, fresh)
-            if known:
-                await self._creators.bulk_write(known, ordered=False)
+    async def put(self, before: Mapping[str, Creator], after: Iterable[Creator]) -> bool:
+        """Stores what changed; False when somebody else changed some of it meanwhile: read again and decide anew."""
+        return await _put(self._creators, before, after)
 
 
-async def _insert_or_replace(collection: object, documents: list[Document]) -> None:
-    """Inserts all at once; the few that somebody else inserted meanwhile are replaced."""
-    try:
-        await collection.bulk_write([InsertOne(each) for each in documents], ordered=False)  # type: ignore[attr-defined]
-    except BulkWriteError as error:
-        late: list[ReplaceOne[Document]] = []
-        for each in error.details["writeErrors"]:
-            if each["code"] != _DUPLICATE:
-                raise
-            document = documents[each["index"]]
-            late.append(ReplaceOne({"_id": document["_id"]}, document, upsert=True))
-        await collection.bulk_write(late, ordered=False)  # type: ignore[attr-defined]
+async def _put(collection: Any, before: Mapping[str, V], after: Iterable[V]) -> bool:
+    """Each change on condition of its version; new ones are inserted together, which is one write to the journal."""
+    changed = [each for each in after if before.get(each.id) != each]
+    stored = {each.id: encode(replace(each, version=each.version + 1)) for each in changed}
+    fresh = [InsertOne(stored[each.id]) for each in changed if each.id not in before]
+    known = [
+        ReplaceOne({"_id": each.id, "version": before[each.id].version}, stored[each.id])
+        for each in changed
+        if each.id in before
+    ]
+    with deadline():
+        done = True
+        if fresh:
+            try:
+                await collection.bulk_write(fresh, ordered=False)
+            except BulkWriteError as error:
+                if any(each["code"] != _DUPLICATE for each in error.details["writeErrors"]):
+                    raise
+                done = False
+        if known:
+            result = await collection.bulk_write(known, ordered=False)
+            done = done and result.matched_count == len(known)
+    return done
 
 
 def _seat_key(campaign_id: str, seat: int) -> str:

@@ -8,6 +8,7 @@ bound), `holder` and `campaign_holder` (the creator's bounds). A key is there on
 import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import pymongo
@@ -182,17 +183,17 @@ class Grants:
             with deadline():
                 await self._grants.update_many({"_id": {"$in": list(grant_ids)}}, {"$unset": {numbering.freed: ""}})
 
-    async def due(self, now: Any, limit: int) -> list[Grant]:
+    async def due(self, now: datetime, limit: int) -> list[Grant]:
         """Reservations whose time is over."""
         with deadline():
             documents = await self._grants.find({"due_time": {"$lte": now}}).limit(limit).to_list(None)
         return [decode(Grant, document) for document in documents]
 
-    async def waiting(self, limit: int) -> list[Grant]:
-        """Grants on any waitlist."""
+    async def waiting(self, since: datetime, limit: int) -> list[Grant]:
+        """Grants that wait in any line and were claimed at `since` or later, oldest first."""
         with deadline():
-            documents = await self._grants.find({"in_line": True}).limit(limit).to_list(None)
-        return [decode(Grant, document) for document in documents]
+            cursor = self._grants.find({"in_line": {"$gte": since}}).sort("in_line", pymongo.ASCENDING).limit(limit)
+            return [decode(Grant, document) for document in await cursor.to_list(None)]
 
     async def pending(self, limit: int) -> list[Grant]:
         """Grants with events that metrics has not taken yet."""
@@ -252,7 +253,7 @@ def _document(grant: Grant) -> Document:
     if grant.outbox:
         document["pending"] = True
     if grant.state is GrantState.WAITLISTED:
-        document["in_line"] = True
+        document["in_line"] = grant.create_time
     if grant.device_id_hash:
         document["device_key"] = f"{grant.campaign_id}/{grant.device_id_hash}"
     if grant.identity_cluster_id:

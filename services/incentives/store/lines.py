@@ -26,6 +26,13 @@ class Lines:
             document = await self._lines.find_one({"_id": reward_key}, {"grant_ids": 1})
         return () if document is None else tuple(document["grant_ids"])
 
+    async def keys(self, after_key: str, limit: int) -> list[str]:
+        """Rewards somebody stands in line for, in the order of their keys."""
+        query = {"_id": {"$gt": after_key}, "grant_ids.0": {"$exists": True}}
+        with deadline():
+            cursor = self._lines.find(query, {"_id": 1}).sort("_id", pymongo.ASCENDING).limit(limit)
+            return [document["_id"] for document in await cursor.to_list(None)]
+
     async def join(self, reward_key: str, grant_ids: Sequence[str], length_max: int) -> bool:
         """Puts all of them at the end, or none when they do not fit, one stands there already, or was refused."""
         room = length_max - len(grant_ids)

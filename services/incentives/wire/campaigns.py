@@ -216,13 +216,15 @@ def impact_to_wire(impact: Impact | None) -> campaign_pb2.RevisionImpact | None:
     if impact is None:
         return None
     return campaign_pb2.RevisionImpact(
-        changed_paths=impact.changed_paths,
-        kept_paths=impact.kept_paths,
+        changed_paths=impact.change.changed_paths,
+        kept_paths=impact.change.kept_paths,
         kept_enrolments=[
             campaign_pb2.RevisionEnrolments(revision=revision, enrolment_count=count)
             for revision, count in impact.kept_enrolments
         ],
         creator_ids=impact.creator_ids,
+        applied_paths=impact.change.applied_paths,
+        applied_enrolment_count=impact.applied_enrolment_count,
     )
 
 

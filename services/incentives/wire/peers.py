@@ -99,8 +99,17 @@ def change_from_wire(change: matcher_pb2.MatchChange) -> MatchChange:
             region_code=video.creator.region_code,
             strike_score=video.creator.strike_score,
         ),
+        measure_time=_measure_time(change),
         change_time=stored_moment(moment_of(change.change_time)),
     )
+
+
+def _measure_time(change: matcher_pb2.MatchChange) -> datetime:
+    """When the creator's numbers were measured: as the pipeline said, else when the video was made."""
+    creator = change.video.creator
+    made = EPOCH + timedelta(seconds=change.video.create_time)
+    told = moment_of(creator.strike_time) if creator.HasField("strike_time") else made
+    return stored_moment(min(told, moment_of(change.change_time)))
 
 
 def event_to_wire(event: ToldEvent) -> metrics_pb2.Event:

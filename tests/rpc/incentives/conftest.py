@@ -85,7 +85,16 @@ class House:
         await self.wired.follower.apply([self.change(video_id, creator_id, state, sequence=sequence, **facts)])
 
     def change(
-        self, video_id, creator_id, state=MatchState.APPROVED, *, sequence, title_id="t1", creator=None, **facts
+        self,
+        video_id,
+        creator_id,
+        state=MatchState.APPROVED,
+        *,
+        sequence,
+        title_id="t1",
+        creator=None,
+        measure_time=None,
+        **facts,
     ):
         facts.setdefault("create_time", self.clock.now() + timedelta(seconds=1))
         return MatchChange(
@@ -93,6 +102,7 @@ class House:
             match=VideoMatch(title_id=title_id, match_id=f"m-{video_id}-{title_id}", state=state, sequence=sequence),
             video=Video(id=video_id, creator_id=creator_id, **facts),
             creator=creator or Creator(id=creator_id, follower_count=5_000, region_code="US", strike_score=0.0),
+            measure_time=measure_time or self.clock.now(),
             change_time=self.clock.now(),
         )
 

@@ -1,5 +1,6 @@
 """Campaigns as studios run them: drafts, states, revisions, who is affected, the hub's panel, simulation."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -7,9 +8,11 @@ from google.protobuf import field_mask_pb2
 
 from chassis.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, SpotlightError
 from protos.incentives.v1 import campaign_pb2 as cpb
-from services.incentives.domain import Creator
+from services.incentives.domain import CampaignAct, CampaignState, Creator
+from services.incentives.lifecycle import CAMPAIGN
 from services.incentives.participation import MatchState
 from services.incentives.peers import VideoCount
+from services.incentives.wire import enums
 
 
 def mask(*paths):
@@ -26,9 +29,12 @@ def draft(**changes):
     return cpb.Campaign(display_name="Dune week", **changes)
 
 
+ASIDE = {"etag", "validate_only", "request_id"}
+
+
 async def update(house, campaign, *paths, **fields):
-    changed = cpb.Campaign(**{key: value for key, value in fields.items() if key not in {"etag", "validate_only"}})
-    rest = {key: value for key, value in fields.items() if key in {"etag", "validate_only"}}
+    changed = cpb.Campaign(**{key: value for key, value in fields.items() if key not in ASIDE})
+    rest = {key: value for key, value in fields.items() if key in ASIDE}
     return await house.call(
         "UpdateCampaign", campaign_id=campaign.id, campaign=changed, update_mask=mask(*paths), actor="ann", **rest
     )
@@ -288,3 +294,160 @@ async def test_creators_the_platform_tells_of_pass_the_rules(house):
     assert answer.updated_count == 1
     await house.enrol(campaign, "ann")
     assert Creator(id="ann").follower_samples == ()
+
+
+async def in_state(house, state):
+    """A campaign that was led there by its acts."""
+    campaign = await house.call("CreateCampaign", studio_id="studio-1", campaign=_window(house, 1, 48))
+    for act in {
+        "draft": [],
+        "scheduled": ["SCHEDULE"],
+        "active": ["SCHEDULE", "START"],
+        "paused": ["SCHEDULE", "START", "PAUSE"],
+        "ended": ["SCHEDULE", "START", "END"],
+        "archived": ["SCHEDULE", "START", "PAUSE", "END", "ARCHIVE"],
+    }[state.value]:
+        campaign = await house.act(campaign.id, act)
+    assert campaign.state == enums.CAMPAIGN_STATE.to_wire(state)
+    return campaign
+
+
+@pytest.mark.parametrize("state", CampaignState)
+async def test_every_act_in_every_state_does_what_the_table_says(house, state):
+    for act in CampaignAct:
+        campaign = await in_state(house, state)
+        if act in CAMPAIGN[state]:
+            moved = await house.act(campaign.id, act.name)
+            assert moved.state == enums.CAMPAIGN_STATE.to_wire(CAMPAIGN[state][act])
+            continue
+        error = await refused(house.act(campaign.id, act.name))
+        assert (type(error), error.reason) == (FailedPrecondition, "ACT_NOT_ALLOWED")
+        assert error.metadata["allowed"] == (", ".join(each.value for each in CAMPAIGN[state]) or "nothing")
+        found = await house.call("GetCampaign", campaign_id=campaign.id)
+        assert (found.state, found.etag) == (campaign.state, campaign.etag), "a refusal changes nothing"
+
+
+async def test_acts_meet_the_state_the_clock_has_brought_though_nobody_wrote_it_yet(house):
+    campaign = await house.call("CreateCampaign", studio_id="studio-1", campaign=_window(house, 1, 2))
+    await house.act(campaign.id, "SCHEDULE")
+    house.clock.advance(3_600)
+    await house.enrol(campaign, "ann")
+    assert (await refused(house.act(campaign.id, "UNSCHEDULE"))).reason == "ACT_NOT_ALLOWED"
+    moved = cpb.Campaign()
+    moved.start_time.FromDatetime(house.clock.now() + timedelta(minutes=5))
+    error = await refused(update(house, campaign, "start_time", start_time=moved.start_time))
+    assert [each.field for each in error.violations] == ["start_time"]
+    assert (await house.act(campaign.id, "PAUSE")).state == cpb.CAMPAIGN_STATE_PAUSED
+    house.clock.advance(3_600)
+    assert (await refused(house.act(campaign.id, "RESUME"))).metadata["state"] == "ended"
+    assert (await house.act(campaign.id, "ARCHIVE")).state == cpb.CAMPAIGN_STATE_ARCHIVED
+
+
+async def test_an_archived_campaign_is_read_only(house):
+    campaign = await house.running()
+    await house.ready(campaign, "ann")
+    for act in ("END", "ARCHIVE"):
+        await house.act(campaign.id, act)
+    refusals = {
+        "Enrol": await refused(house.call("Enrol", campaign_id=campaign.id, creator_id="bob")),
+        "ClaimReward": await refused(house.claim(campaign, "ann")),
+        "UpdateCampaign": await refused(update(house, campaign, "description", description="x")),
+    }
+    assert {name: each.reason for name, each in refusals.items()} == {
+        "Enrol": "CAMPAIGN_NOT_ACTIVE",
+        "ClaimReward": "CLAIMS_CLOSED",
+        "UpdateCampaign": "CAMPAIGN_CLOSED",
+    }
+    assert (await house.progress(campaign, "ann")).campaign_state == cpb.CAMPAIGN_STATE_ARCHIVED
+
+
+async def test_a_change_says_who_keeps_it_and_whom_it_reaches(house):
+    frame = cpb.Reward(id="frame", display_name="Frame", kind=cpb.REWARD_KIND_PROFILE_FRAME, stock_count=10)
+    campaign = await house.running(rewards=[frame])
+    await house.enrol(campaign, "ann", "bob")
+    later = cpb.Campaign()
+    later.end_time.FromDatetime(house.clock.now() + timedelta(days=40))
+    frame.stock_count = 20
+    reaches = await update(house, campaign, "end_time", "rewards", end_time=later.end_time, rewards=[frame])
+    assert list(reaches.impact.changed_paths) == ["end_time", "rewards"]
+    assert list(reaches.impact.applied_paths) == ["end_time", "rewards"]
+    assert (reaches.impact.applied_enrolment_count, list(reaches.impact.kept_paths)) == (2, [])
+    assert not reaches.impact.creator_ids
+    await house.enrol(campaign, "cid")
+    frame.per_creator_max = 3
+    rules = cpb.EligibilityRules(view_count_min=9)
+    keeps = await update(house, campaign, "rules", "rewards", rules=rules, rewards=[frame], request_id="keeps")
+    assert list(keeps.impact.kept_paths) == ["rules", "rewards"]
+    assert (list(keeps.impact.applied_paths), keeps.impact.applied_enrolment_count) == ([], 0)
+    assert [(each.revision, each.enrolment_count) for each in keeps.impact.kept_enrolments] == [(2, 2), (3, 1)]
+    assert list(keeps.impact.creator_ids) == ["ann", "bob", "cid"]
+    await update(house, campaign, "description", description="newer")
+    again = await update(house, campaign, "rules", "rewards", rules=rules, rewards=[frame], request_id="keeps")
+    assert list(again.impact.kept_paths) == ["rules", "rewards"]
+
+
+async def test_those_who_keep_earlier_rules_are_named_however_many_joined_since(house):
+    campaign = await house.running()
+    await house.enrol(campaign, "zoe")
+    await update(house, campaign, "rules", rules=cpb.EligibilityRules(duration_min_s=1))
+    await house.enrol(campaign, *(f"c{number:03d}" for number in range(101)))
+    asked = await house.call(
+        "UpdateCampaign",
+        campaign_id=campaign.id,
+        campaign=cpb.Campaign(rules=cpb.EligibilityRules(duration_min_s=2)),
+        update_mask=mask("rules"),
+        validate_only=True,
+    )
+    assert [each.enrolment_count for each in asked.impact.kept_enrolments] == [1, 101]
+    assert len(asked.impact.creator_ids) == 100
+    listed = await house.call("ListEnrolments", campaign_id=campaign.id, revision=2)
+    assert [each.creator_id for each in listed.enrolments] == ["zoe"]
+
+
+async def test_bounds_over_all_creators_grow_or_go(house):
+    campaign = await house.running(limits={"grants_max": 3})
+    for limits, named in (
+        ({"grants_max": 2}, "limits.grants_max"),
+        ({"grants_max": 3, "enrolments_max": 9}, "limits.enrolments_max"),
+    ):
+        error = await refused(update(house, campaign, "limits", limits=limits))
+        assert (error.reason, [each.field for each in error.violations]) == ("FIELD_IMMUTABLE", [named])
+    await house.ready(campaign, *(f"c{number}" for number in range(6)))
+    for number in range(3):
+        await house.claim(campaign, f"c{number}")
+    assert (await refused(house.claim(campaign, "c3"))).reason == "CAMPAIGN_LIMIT_REACHED"
+    await update(house, campaign, "limits", limits={"grants_max": 4})
+    await house.claim(campaign, "c3")
+    assert (await refused(house.claim(campaign, "c4"))).reason == "CAMPAIGN_LIMIT_REACHED"
+    await update(house, campaign, "limits", limits={})
+    await house.claim(campaign, "c4")
+
+
+async def test_who_moves_to_a_tighter_bound_gets_no_more_than_it_allows(house):
+    rewards = [
+        cpb.Reward(id=each, display_name=each, kind=cpb.REWARD_KIND_FILTER, stock_count=9, per_creator_max=2)
+        for each in ("a", "b", "c")
+    ]
+    campaign = await house.running(rewards=rewards)
+    await house.ready(campaign, "ann")
+    await house.claim(campaign, "ann", "a")
+    await update(house, campaign, "limits", limits={"rewards_per_creator_max": 2})
+    await house.call("AcceptRevision", campaign_id=campaign.id, creator_id="ann")
+    answers = await asyncio.gather(
+        *(house.claim(campaign, "ann", each) for each in ("b", "c", "b", "c")), return_exceptions=True
+    )
+    refusals = [each.reason for each in answers if isinstance(each, SpotlightError)]
+    assert refusals == ["CREATOR_LIMIT_REACHED"] * 3
+    held = await house.call("ListGrants", campaign_id=campaign.id, creator_id="ann")
+    assert len(held.grants) == 2
+
+
+async def test_the_list_says_how_many_joined(house):
+    campaigns = [await house.running() for _ in range(2)]
+    await house.enrol(campaigns[0], "ann", "bob")
+    house.clock.advance(5)
+    found = {each.id: each.enrolment_count for each in (await house.call("ListCampaigns")).campaigns}
+    assert found == {campaigns[0].id: 2, campaigns[1].id: 0}
+    await house.enrol(campaigns[1], "ann")
+    house.clock.advance(5)
+    assert (await house.call("GetCampaign", campaign_id=campaigns[1].id)).enrolment_count == 1

@@ -5,7 +5,7 @@ import asyncio
 import signal
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import grpc.aio
 import pytest
@@ -22,7 +22,7 @@ from protos.metrics.v1 import metrics_pb2, metrics_pb2_grpc
 from services.incentives.config import IncentivesSettings
 from services.incentives.participation import MatchState
 from services.incentives.peers import ToldEvent, VideoCount
-from services.incentives.wire.peers import EventSink, MatchFeed, VideoCounter
+from services.incentives.wire.peers import EventSink, MatchFeed, VideoCounter, change_from_wire
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -88,6 +88,15 @@ async def test_the_match_feed_is_read_field_by_field():
     assert (video.view_count, video.like_count) == (40, 4)
     creator = change.creator
     assert (creator.follower_count, creator.region_code, creator.strike_score) == (12, "US", 0.5)
+    assert change.measure_time == NOW, "numbers nobody dated are as old as their video"
+
+
+async def test_numbers_are_as_old_as_the_pipeline_says_and_never_of_the_future():
+    dated, ahead = a_change(4), a_change(5)
+    dated.video.creator.strike_time.FromDatetime(NOW - timedelta(days=3))
+    ahead.video.creator.strike_time.FromDatetime(NOW + timedelta(days=3))
+    assert change_from_wire(dated).measure_time == NOW - timedelta(days=3)
+    assert change_from_wire(ahead).measure_time == NOW
 
 
 async def test_metrics_counts_and_hears():

@@ -1,5 +1,6 @@
 """Progress that follows matches and counts by itself, says what is missing, and freezes and releases what it earned."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -36,7 +37,7 @@ async def test_progress_says_what_is_missing_and_what_would_count(house):
     progress = await house.progress(campaign, "ann")
     found = progress.tasks[0]
     assert (found.current, found.target, found.is_done) == (1, 3, False)
-    assert found.missing == "2 more approved videos, or 1,240 views on v2"
+    assert found.missing == "2 more approved videos, or 1,240 views on this one (v2)"
     assert [each.video_id for each in found.candidates] == ["v2"]
     assert (found.candidates[0].reasons[0].code, found.candidates[0].reasons[0].gap) == ("VIEWS_TOO_FEW", 1_240)
     assert progress.rewards[0].standing == pb.REWARD_STANDING_LOCKED
@@ -129,8 +130,6 @@ async def test_repeated_and_reordered_messages_end_in_the_same_place(house):
 
 
 async def test_the_feed_is_followed_from_a_durable_position(house):
-    import asyncio
-
     campaign = await house.running()
     await house.enrol(campaign, "ann")
     house.peers.changes_ = [house.change("v1", "ann", sequence=5)]
@@ -263,8 +262,6 @@ async def test_a_creator_sees_all_their_campaigns(house):
 
 
 async def test_a_campaign_takes_as_many_creators_as_it_says(house):
-    import asyncio
-
     campaign = await house.running(limits={"enrolments_max": 3})
     answers = await asyncio.gather(
         *(house.call("Enrol", campaign_id=campaign.id, creator_id=f"c{number}") for number in range(8)),
@@ -299,3 +296,52 @@ async def test_creators_have_no_rules_of_their_own(house):
     await house.tell("v1", "ann", made_for_kids=True, duration_s=3.0, creator=loud)
     codes = [each.code for each in (await house.progress(campaign, "ann")).submissions[0].reasons]
     assert codes == ["DURATION_TOO_SHORT", "MADE_FOR_KIDS"]
+
+
+async def test_news_of_many_hands_at_once_are_all_kept(house):
+    """The match feed in two processes, metrics' counts and the platform write about the same video and creator."""
+    campaign = await house.running(
+        tasks=[task(kind=cpb.TASK_KIND_TOTAL_VIEWS, target=60)], rules=cpb.EligibilityRules(strike_score_max=1.0)
+    )
+    await house.enrol(campaign, "ann")
+    await house.tell("v1", "ann", MatchState.IN_REVIEW)
+    current = await house.wired.follower._stores.campaigns.get(campaign.id)
+    for turn in range(12):
+        house.clock.advance(1)
+        house.peers.counts_["v1"] = VideoCount(view_count=5 * (turn + 1), like_count=turn)
+        state = MatchState.APPROVED if turn % 2 else MatchState.REJECTED
+        strikes = {"id": "ann", "strike_score": float(turn % 3), "identity_cluster_id": f"k{turn}"}
+        sequence = next(house.numbers)
+        await asyncio.gather(
+            house.tell("v1", "ann", state, sequence=sequence),
+            house.tell("v1", "ann", state, sequence=sequence),
+            house.tell("v1", "ann", MatchState.IN_REVIEW, sequence=sequence, title_id="t2"),
+            house.wired.follower.count(current, house.peers),
+            house.call("BatchUpdateCreators", creators=[strikes]),
+        )
+        video = (await house.wired.follower._stores.videos.find_many(["v1"]))["v1"]
+        creator = (await house.wired.follower._stores.creators.find_many(["ann"]))["ann"]
+        assert {match.title_id: match.state for match in video.matches} == {"t1": state, "t2": MatchState.IN_REVIEW}
+        assert (video.view_count, creator.strike_score) == (5 * (turn + 1), float(turn % 3))
+        assert creator.identity_cluster_id == f"k{turn}"
+        submission = (await house.progress(campaign, "ann")).submissions[0]
+        counts = state is MatchState.APPROVED and turn % 3 < 2
+        assert (submission.state == pb.SUBMISSION_STATE_COUNTED) == counts, turn
+
+
+async def test_a_decision_on_an_old_video_does_not_bring_its_creators_old_numbers_back(house):
+    campaign = await house.running(rules=cpb.EligibilityRules(strike_score_max=1.0))
+    then = house.clock.now()
+    old = Creator(id="ann", follower_count=10, region_code="US", strike_score=0.0)
+    await house.ready(campaign, "ann")
+    house.clock.advance(3_600)
+    await house.call("BatchUpdateCreators", creators=[{"id": "ann", "strike_score": 2.0, "follower_count": 90_000}])
+    await house.tell("v-old", "ann", MatchState.APPROVED, creator=old, measure_time=then)
+    creator = (await house.wired.follower._stores.creators.find_many(["ann"]))["ann"]
+    assert (creator.strike_score, creator.follower_count) == (2.0, 90_000)
+    assert not (await house.progress(campaign, "ann")).tasks[0].is_done
+    await house.tell("v-new", "ann", creator=Creator(id="ann", follower_count=90_001, strike_score=0.0))
+    assert not (await house.progress(campaign, "ann")).tasks[0].is_done, "the platform's own word goes first"
+    house.clock.advance(1)
+    await house.tell("v-newer", "ann", creator=Creator(id="ann", follower_count=90_001, strike_score=0.0))
+    assert (await house.progress(campaign, "ann")).tasks[0].is_done

@@ -123,6 +123,7 @@ class GrantLives(RuleBasedStateMachine):
             match=VideoMatch(title_id="t1", match_id=f"m-{creator}", state=state, sequence=self.count),
             video=Video(id=f"v-{creator}", creator_id=creator, create_time=START),
             creator=Creator(id=creator),
+            measure_time=self.clock.now(),
             change_time=self.clock.now(),
         )
         await self.house.follower.apply([change])

@@ -68,7 +68,7 @@ def test_each_kind_adds_up_its_own_measure(kind, current, missing):
 @pytest.mark.parametrize(
     ("reason", "hint"),
     [
-        (Reason(code="VIEWS_TOO_FEW", gap=1_240.0, description="x"), "1,240 views on v9"),
+        (Reason(code="VIEWS_TOO_FEW", gap=1_240.0, description="x"), "1,240 views on this one (v9)"),
         (Reason(code="MATCH_NOT_APPROVED", description="x"), "the approval of v9"),
         (Reason(code="REVIEW_PENDING", description="x"), "the studio's yes to v9"),
         (

@@ -156,11 +156,12 @@ def test_samples_are_kept_where_counts_change_and_stay_bounded(counts):
 
 CHANGES = st.lists(
     st.builds(
-        lambda sequence, title, state, views, followers: MatchChange(
+        lambda sequence, title, state, views, followers, measured: MatchChange(
             sequence=sequence,
             match=VideoMatch(title_id=title, match_id=f"m-{title}", state=state, sequence=sequence),
             video=Video(id="v", creator_id="ann", create_time=NOW, view_count=views),
-            creator=Creator(id="ann", follower_count=followers),
+            creator=Creator(id="ann", follower_count=followers, strike_score=float(followers)),
+            measure_time=NOW + timedelta(days=measured),
             change_time=NOW + timedelta(seconds=sequence),
         ),
         st.integers(1, 50),
@@ -168,6 +169,7 @@ CHANGES = st.lists(
         st.sampled_from(MatchState),
         st.integers(0, 9),
         st.integers(0, 9),
+        st.integers(-3, 3),
     ),
     min_size=1,
     max_size=12,
@@ -189,7 +191,9 @@ def test_order_and_repeats_of_changes_do_not_matter(changes, chance):
     found, other = outcome(shuffled)
     assert found.matches == expected.matches
     assert (found.sequence, found.view_count) == (expected.sequence, expected.view_count)
-    assert (other.follower_count, other.sequence) == (creator.follower_count, creator.sequence)
+    newest = max(changes, key=lambda change: (change.measure_time, change.sequence)).creator
+    for each in (creator, other):
+        assert (each.follower_count, each.strike_score) == (newest.follower_count, newest.strike_score)
 
 
 def test_what_the_platform_leaves_out_stays():
