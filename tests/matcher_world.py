@@ -26,7 +26,7 @@ from services.matcher.text.titles import MediaType, Name, TitleNames
 from services.matcher.titles import CatalogChange, CatalogTitle, ReferenceBank
 from services.matcher.touched import words_of
 from services.matcher.visual.worker import FrameWorker
-from services.matcher.wire.videos import kept_video_of
+from services.matcher.wire.videos import kept_video_of, with_made
 from services.matcher.wiring import Outside, Wired, wire
 
 
@@ -118,6 +118,7 @@ class ToyCatalog:
     held: dict[str, CatalogTitle] = field(default_factory=dict)
     feed: list[CatalogChange] = field(default_factory=list)
     banks: dict[str, ReferenceBank] = field(default_factory=dict)
+    jpegs: dict[str, bytes] = field(default_factory=dict)  # pictures of reference images by id
     failure: Exception | None = None
 
     def put(self, title: CatalogTitle, **touches) -> None:
@@ -158,6 +159,10 @@ class ToyCatalog:
         for bank in list(self.banks.values()):
             if not title_id or bank.title_id == title_id:
                 yield bank
+
+    async def pictures(self, reference_ids: Sequence[str]):
+        self._check()
+        return {each: self.jpegs[each] for each in reference_ids if each in self.jpegs}
 
     def _check(self) -> None:
         if self.failure is not None:
@@ -204,25 +209,30 @@ class World:
 
 
 @asynccontextmanager
-async def a_world(database: Database, folder: Path, *titles: CatalogTitle, new_id=None) -> AsyncIterator[World]:
+async def a_world(
+    database: Database, folder: Path, *titles: CatalogTitle, new_id=None, **settings
+) -> AsyncIterator[World]:
     """A matcher whose index holds these titles."""
     clock, catalog = FakeClock(), ToyCatalog()
     for title in titles:
         catalog.put(title)
-    async with FrameWorkerLater() as worker:
+    async with FrameWorkerLater() as worker, FrameWorkerLater() as reader:
         outside = Outside(
             database=database,
             feed=catalog,
             worker=worker,
+            reader=reader,
             engine_of=ToyEngine,
             text_class=ToyIndex,
             decode_video=kept_video_of,
+            with_made=with_made,
             clock=clock,
             new_id=new_id or SequentialIds(),
             telemetry=Telemetry(),
             token_key=b"k" * 32,
             index_folder=folder,
             rematch_videos_per_s=1_000_000,
+            **settings,
         )
         wired = await wire(outside)
         await wired.follower.first_load()

@@ -1,6 +1,7 @@
 """Runs a matcher process: `python -m services.matcher`."""
 
 import contextlib
+from dataclasses import replace
 
 from chassis import clock, config, ids, mongo, paging, server
 from chassis.client import Client, channel
@@ -15,14 +16,16 @@ from services.matcher.rpc.policy import PolicyServicer
 from services.matcher.rpc.review import ReviewServicer
 from services.matcher.scoring.weights import load_weights
 from services.matcher.text.engine import TextEngine
+from services.matcher.visual.pictures import DEFAULT_LIMITS
 from services.matcher.visual.worker import FrameWorker
-from services.matcher.wire.videos import kept_video_of
+from services.matcher.wire.videos import kept_video_of, with_made
 from services.matcher.wiring import Outside, Wired, wire
 
 NAME = "matcher"
 SERVICES = "spotlight.matcher.v1."
 # Less is not worth explaining: a policy drops far more, and no calibration or picture lifts it to an anchor.
 PROBABILITY_MIN = 0.05
+READING = replace(DEFAULT_LIMITS, file_s_max=30.0)  # off the request path; loading RapidOCR alone takes seconds
 
 
 async def main() -> None:
@@ -31,26 +34,34 @@ async def main() -> None:
     database = mongo.connect(settings.mongo_url, settings.database)
     peer = channel(settings.catalog_address, settings)
     worker = FrameWorker(frame_model=settings.frame_model_file, model_name=settings.frame_model_name)
+    reader = FrameWorker(limits=READING)
     weights = load_weights()
     wired = await wire(
         Outside(
             database=database,
             feed=GrpcCatalogFeed(Client(catalog_pb2_grpc.CatalogServiceStub, peer, telemetry=telemetry)),
             worker=worker,
+            reader=reader,
             engine_of=lambda index: TextEngine(index, weights, probability_min=PROBABILITY_MIN),
             decode_video=kept_video_of,
+            with_made=with_made,
             clock=clock.SystemClock(),
             new_id=ids.new_id,
             telemetry=telemetry,
             token_key=paging.token_key(settings),
             index_folder=settings.index_folder,
             rematch_videos_per_s=settings.rematch_videos_per_s,
+            has_likeness_checks=settings.has_likeness_checks,
+            screen_text_share=settings.screen_text_share,
+            frame_picture_days=settings.frame_picture_days,
+            frame_picture_videos_max=settings.frame_picture_videos_max,
         )
     )
     async with contextlib.AsyncExitStack() as closing:
         closing.callback(mongo.close, database)
         closing.push_async_callback(peer.close)
         closing.push_async_exit(worker)
+        closing.push_async_exit(reader)
         await server.serve(
             name=NAME,
             settings=settings,
@@ -63,7 +74,7 @@ async def main() -> None:
 
 def registrations(wired: Wired, now: clock.Clock) -> list[Registration]:
     """The three servicers."""
-    matcher = MatcherServicer(wired.matching, wired.anchors, wired.stats, wired.rematching, clock=now)
+    matcher = MatcherServicer(wired.matching, wired.anchors, wired.stats, wired.rematching, wired.looking, clock=now)
     review = ReviewServicer(wired.reviews, wired.hearings, wired.oversight, clock=now)
     policy = PolicyServicer(wired.policies, wired.learning, wired.regime)
     return [

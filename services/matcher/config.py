@@ -31,3 +31,19 @@ class MatcherSettings(Settings):
     frame_model_name: str = Field(
         default="", max_length=128, description="The name under which its vectors are compared."
     )
+    has_likeness_checks: bool = Field(
+        default=True,
+        description="Whether doubtful likenesses of submitted pixels are compared with the reference's picture, later.",
+    )
+    screen_text_share: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=1.0,
+        description="Share of videos with pixels whose screen is read, later (needs requirements/ocr.txt).",
+    )
+    frame_picture_days: int = Field(
+        default=30, ge=0, le=3_650, description="Days for which reviewers see small pictures of evidence; 0: never."
+    )
+    frame_picture_videos_max: int = Field(
+        default=100_000, ge=1, description="Videos whose pictures are kept, at most 64 kB each; the oldest go first."
+    )

@@ -93,6 +93,23 @@ class FrameSignal:
     vectors: tuple[FrameVector, ...] = ()
     labels: tuple[str, ...] = ()
     mirrored: bool = False
+    region: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Likeness:
+    """How many details of a frame and a reference image agree, as the geometric check counted."""
+
+    reference_id: str
+    inlier_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FramePicture:
+    """A frame as a small JPEG, for people to look at."""
+
+    t_ms: int
+    jpeg: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +126,8 @@ class Video:
     """A video with its signals, under the platform's names.
 
     `body` is the video as it is kept, `digest` fingerprints everything that was sent: equal digests mean
-    equal inputs. `images` and `clip` are pixels to be fingerprinted; they are never kept.
+    equal inputs. `images` and `clip` are pixels to be fingerprinted; they are never kept, but what we made of
+    them is: `made` fingerprints, `screen_text` read and `likenesses` checked, so that matching again needs no pixels.
     """
 
     id: str
@@ -142,6 +160,9 @@ class Video:
     frames: tuple[FrameSignal, ...] = ()
     images: tuple[bytes, ...] = field(default=(), repr=False)
     clip: bytes = field(default=b"", repr=False)
+    made: tuple[FrameSignal, ...] = ()
+    screen_text: tuple[str, ...] = ()
+    likenesses: tuple[Likeness, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ def post_of(video: Video) -> Post:
         hashtags=video.hashtag_names,
         mentions=video.video_mention_list,
         speech=video.voice_to_text,
-        ocr=video.ocr_text,
+        ocr=(*video.ocr_text, *video.screen_text),
         language=video.language,
         create_time=video.create_time,
     )

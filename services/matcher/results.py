@@ -81,6 +81,10 @@ class IndexFacts:
     lag_s: float
     is_ready: bool
     video_count: int
+    pdq_row_count: int = 0
+    frame_models: tuple[tuple[str, int, int], ...] = ()  # name, dimension, rows
+    disabled_bank_titles: tuple[str, ...] = ()
+    refused_reference_count: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

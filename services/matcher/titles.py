@@ -1,6 +1,6 @@
 """What the matcher follows of the catalog: titles with their names, changes of them, reference images."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -64,4 +64,8 @@ class CatalogFeed(Protocol):
 
     def references(self, title_id: str = "") -> AsyncIterator[ReferenceBank]:
         """The reference banks of one title, or of all that have any."""
+        ...
+
+    async def pictures(self, reference_ids: Sequence[str]) -> Mapping[str, bytes]:
+        """The small JPEGs of these reference images; those without one are left out."""
         ...

@@ -45,7 +45,7 @@ def footprint_of(*videos: Video) -> Footprint:
         caption = video.video_description
         words.update(words_of(caption))
         others = (video.voice_to_text, video.sound_title, video.sound_author)
-        rest = " ".join((*others, *video.ocr_text, *video.video_mention_list)).strip()
+        rest = " ".join((*others, *video.ocr_text, *video.screen_text, *video.video_mention_list)).strip()
         if rest:
             words.update(words_of(rest))
         for tag in video.hashtag_names:

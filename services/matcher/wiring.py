@@ -14,9 +14,11 @@ from services.matcher.index import EngineOf, LiveIndex
 from services.matcher.seen import SeenVideos
 from services.matcher.service.anchors import Anchors, DecodeVideo
 from services.matcher.service.backcatalog import BackCatalog
+from services.matcher.service.closer import CloserLook
 from services.matcher.service.follower import CatalogFollower
 from services.matcher.service.hearings import Hearings
 from services.matcher.service.learning import Learning
+from services.matcher.service.looking import Looking, LookQueue, WithMade
 from services.matcher.service.matching import Matching
 from services.matcher.service.oversight import Oversight
 from services.matcher.service.policies import Policies
@@ -27,6 +29,7 @@ from services.matcher.service.reviews import Reviews
 from services.matcher.service.shelf import Shelf
 from services.matcher.service.sight import Pictures
 from services.matcher.service.stats import VideoStats
+from services.matcher.store.pictures import FramePictures
 from services.matcher.text.index import TextIndex
 from services.matcher.titles import CatalogFeed
 from services.matcher.touched import TouchIndex
@@ -40,15 +43,21 @@ class Outside:
     database: Database
     feed: CatalogFeed
     worker: FrameWorker
+    reader: FrameWorker
     engine_of: EngineOf
     text_class: type[TextIndex] = TextIndex
     decode_video: DecodeVideo
+    with_made: WithMade
     clock: Clock
     new_id: NewId
     telemetry: Telemetry
     token_key: bytes
     index_folder: Path
     rematch_videos_per_s: int
+    has_likeness_checks: bool = True
+    screen_text_share: float = 0.0
+    frame_picture_days: int = 30
+    frame_picture_videos_max: int = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,8 @@ class Wired:
     index: LiveIndex
     regime: RegimeFollower
     matching: Matching
+    looking: Looking
+    closer: CloserLook
     anchors: Anchors
     stats: VideoStats
     back_catalog: BackCatalog
@@ -88,14 +99,18 @@ class Wired:
 async def wire(outside: Outside) -> Wired:
     """Makes what is missing in the database and everything above it."""
     clock, new_id, token_key = StoreClock(outside.clock), outside.new_id, outside.token_key
-    shelf = Shelf.of(outside.database)
+    shelf = _shelf(outside)
     await shelf.ensure_indexes()
     touch_index, seen = TouchIndex(), SeenVideos()
     index = LiveIndex(clock, outside.engine_of, outside.text_class)
     regime = RegimeFollower(shelf.state, shelf.versions, index, clock=clock, telemetry=outside.telemetry)
     await regime.begin()
-    sight = Pictures(index, outside.worker)
-    matching = Matching(shelf, index, regime, sight, clock=clock, new_id=new_id, touch_index=touch_index, seen=seen)
+    queue = LookQueue(outside.screen_text_share)
+    looking = _looking(outside, shelf, queue, clock)
+    matching = Matching(
+        shelf, index, regime, Pictures(index), looking, clock=clock, new_id=new_id, touch_index=touch_index, seen=seen
+    )
+    closer = _closer(outside, queue, matching, index)
     decode_video = outside.decode_video
     anchors = Anchors(
         shelf, index, regime, decode_video=decode_video, token_key=token_key, clock=clock, touch_index=touch_index
@@ -131,6 +146,8 @@ async def wire(outside: Outside) -> Wired:
         index=index,
         regime=regime,
         matching=matching,
+        looking=looking,
+        closer=closer,
         anchors=anchors,
         stats=VideoStats(shelf, matching, regime, clock=clock),
         back_catalog=back_catalog,
@@ -148,7 +165,41 @@ async def wire(outside: Outside) -> Wired:
             regime.follow,
             rematching.run,
             oversight.keep_up,
+            looking.tidy,
+            closer.run,
         ),
+    )
+
+
+def _shelf(outside: Outside) -> Shelf:
+    pictures = FramePictures(
+        outside.database, days=outside.frame_picture_days, videos_max=outside.frame_picture_videos_max
+    )
+    return Shelf.of(outside.database, pictures)
+
+
+def _looking(outside: Outside, shelf: Shelf, queue: LookQueue, clock: StoreClock) -> Looking:
+    return Looking(
+        shelf,
+        outside.worker,
+        queue,
+        decode_video=outside.decode_video,
+        with_made=outside.with_made,
+        clock=clock,
+    )
+
+
+def _closer(outside: Outside, queue: LookQueue, matching: Matching, index: LiveIndex) -> CloserLook:
+    return CloserLook(
+        queue,
+        matching,
+        index,
+        outside.feed,
+        worker=outside.worker,
+        reader=outside.reader,
+        has_checks=outside.has_likeness_checks,
+        with_made=outside.with_made,
+        telemetry=outside.telemetry,
     )
 
 

@@ -1,7 +1,7 @@
 """The catalog as the follower reads it: export, feed, aliases, reference images."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from chassis.client import Client
 from protos.catalog.v1 import catalog_pb2 as pb
@@ -58,6 +58,11 @@ class GrpcCatalogFeed:
                 break
         for empty, state in states.items():
             yield wire.bank_of(empty, (), state)
+
+    async def pictures(self, reference_ids: Sequence[str]) -> Mapping[str, bytes]:
+        request = pb.BatchGetReferencePicturesRequest(ids=reference_ids)
+        answer = await self._client.call("BatchGetReferencePictures", request, timeout_s=CALL_S)
+        return {each.id: each.picture for each in answer.pictures}
 
     async def _stored_aliases(self, title_id: str) -> dict[str, list[pb.Alias]]:
         """What the alias registry says, of one title or of all."""

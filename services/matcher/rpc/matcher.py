@@ -11,6 +11,7 @@ from protos.matcher.v1 import matcher_pb2 as pb
 from protos.matcher.v1 import matcher_pb2_grpc
 from services.matcher.domain import MatchState
 from services.matcher.service.anchors import Anchors
+from services.matcher.service.looking import Looking
 from services.matcher.service.matching import Matching
 from services.matcher.service.rematches import Rematching
 from services.matcher.service.stats import VideoStats
@@ -25,12 +26,20 @@ class MatcherServicer(matcher_pb2_grpc.MatcherServiceServicer):
     """Which title a video is about, and whether it carries an anchor."""
 
     def __init__(
-        self, matching: Matching, anchors: Anchors, stats: VideoStats, rematching: Rematching, *, clock: Clock
+        self,
+        matching: Matching,
+        anchors: Anchors,
+        stats: VideoStats,
+        rematching: Rematching,
+        looking: Looking,
+        *,
+        clock: Clock,
     ) -> None:
         self._matching = matching
         self._anchors = anchors
         self._stats = stats
         self._rematching = rematching
+        self._looking = looking
         self._clock = clock
 
     async def MatchVideo(self, request: pb.MatchVideoRequest, context: Context) -> pb.MatchVideoResponse:
@@ -56,6 +65,12 @@ class MatcherServicer(matcher_pb2_grpc.MatcherServiceServicer):
     async def GetVideo(self, request: pb.GetVideoRequest, context: Context) -> pb.Video:
         video = await self._anchors.get_video(request.video_id)
         return video_message(video)
+
+    async def ListFramePictures(
+        self, request: pb.ListFramePicturesRequest, context: Context
+    ) -> pb.ListFramePicturesResponse:
+        pictures = await self._looking.list_frame_pictures(request.video_id)
+        return wire.frame_pictures_response(pictures)
 
     async def GetMatch(self, request: pb.GetMatchRequest, context: Context) -> pb.Match:
         match = await self._anchors.get_match(request.match_id)

@@ -22,6 +22,7 @@ from services.matcher.service.shelf import Shelf
 from services.matcher.touched import TouchIndex
 
 DecodeVideo = Callable[[bytes, bytes], Video]
+DISABLED_NAMED_MAX = 100
 WAIT_STEP_S = 0.5  # changes of other processes are seen at least so often
 
 
@@ -141,12 +142,13 @@ class Anchors:
         return ChangesPage(changes=tuple(changes), latest_sequence=latest)
 
     def get_index_info(self) -> IndexFacts:
+        visual = self._index.visual.info()
         return IndexFacts(
             catalog_revision=self._index.revision,
             latest_catalog_revision=self._index.latest_revision,
             title_count=len(self._index.cards),
             alias_count=self._index.alias_count,
-            reference_image_count=self._index.visual.info().reference_count,
+            reference_image_count=visual.reference_count,
             model_version=self._index.names.engine.model_version if self._index.is_ready else "",
             calibration_version=self._regime.calibration.version,
             policy_version=self._regime.policy.version,
@@ -154,6 +156,10 @@ class Anchors:
             lag_s=self._index.lag_s,
             is_ready=self._index.is_ready,
             video_count=self._touch_index.video_count,
+            pdq_row_count=visual.pdq_rows,
+            frame_models=tuple((each.model, each.dim, each.rows) for each in visual.models),
+            disabled_bank_titles=visual.disabled_titles[:DISABLED_NAMED_MAX],
+            refused_reference_count=len(visual.refused),
         )
 
     async def _unmatched(self, video_id: str) -> StoredVideo:

@@ -12,7 +12,7 @@ from chassis.ids import NewId
 from chassis.mongo import RequestIdReused
 from services.matcher import touched
 from services.matcher.calibration import calibrated
-from services.matcher.domain import Candidate, Cause, StoredVideo, Video, standing_of, with_stats
+from services.matcher.domain import Candidate, Cause, Stats, StoredVideo, Video, standing_of, with_stats
 from services.matcher.errors import Contended
 from services.matcher.index import LiveIndex
 from services.matcher.matching import candidate_of, post_of, ranked
@@ -21,6 +21,7 @@ from services.matcher.results import Matched, RequestKey
 from services.matcher.reviewing import Task, closed
 from services.matcher.rulings import Basis, Ruling, ruled
 from services.matcher.seen import SeenVideos
+from services.matcher.service.looking import Look, Looking
 from services.matcher.service.pooling import EnginePool
 from services.matcher.service.regime import RegimeFollower
 from services.matcher.service.shelf import Shelf
@@ -48,6 +49,7 @@ class Matching:
         index: LiveIndex,
         regime: RegimeFollower,
         sight: Sight,
+        looking: Looking,
         *,
         clock: Clock,
         new_id: NewId,
@@ -59,6 +61,7 @@ class Matching:
         self._pool = EnginePool(index)
         self._regime = regime
         self._sight = sight
+        self._looking = looking
         self._clock = clock
         self._new_id = new_id
         self._touch_index = touch_index
@@ -71,10 +74,11 @@ class Matching:
         """Matches a batch and stores it; what is known and unchanged writes nothing."""
         _require_distinct(videos)
         is_news = not self._seen.may_hold_any(video.id for video in videos)
+        videos, looks = await self._looking.read(videos, is_news=is_news)
         for _ in range(ATTEMPTS_MAX):
             try:
                 request = await self._unknown(request)
-                return await self._match(videos, request, validate_only=validate_only, is_news=is_news)
+                return await self._match(videos, looks, request, validate_only=validate_only, is_news=is_news)
             except Stale:
                 is_news = False  # another process has seen one of them
         raise Contended
@@ -131,30 +135,50 @@ class Matching:
         """Matches archived videos against the index in use; the number of matches that changed."""
         now = self._clock.now()
         found, basis = await self.candidates(videos)
-        known = await self._shelf.videos.batch([video.id for video in videos])
-        cold = [video.id for video in videos if video.id not in known]
-        stats = await self._shelf.videos.stats_of(cold) if cold else {}
+        known = await self._before_again(videos, now)
         regime = self._regime.now()
         rulings: list[Ruling] = []
-        for video, candidates in zip(videos, found, strict=True):
-            before = known.get(video.id)
-            if before is None:
-                standing = standing_of(video, now.timestamp())
-                newer = stats.get(video.id)
-                before = StoredVideo(
-                    id=video.id,
-                    standing=with_stats(standing, newer) if newer else standing,
-                    digest=video.digest,
-                    body=video.body,
-                )
+        for before, candidates in zip(known, found, strict=True):
             ruling = ruled(regime, now, before, candidates, basis=basis, cause=cause)
             if ruling.is_changed and (ruling.video.matches or before.version):
                 rulings.append(ruling)
         await self.write_rulings(rulings, now)
         return sum(len(ruling.changes) for ruling in rulings)
 
+    async def revise(self, video: Video) -> None:
+        """Matches a video anew with what a closer look found; a version of it that was sent meanwhile stands."""
+        for _ in range(ATTEMPTS_MAX):
+            now = self._clock.now()
+            digests = await self._shelf.segments.digests([video.id])
+            if digests.get(video.id) != video.digest:
+                return
+            found, basis = await self.candidates([video])
+            (before,) = await self._before_again([video], now)
+            before = replace(before, body=video.body)
+            ruling = ruled(self._regime.now(), now, before, found[0], basis=basis, cause=Cause.REMATCH)
+            written = [ruling] if ruling.video.matches or before.version else []
+            try:
+                await self._write([video], written, RequestKey("", ""), now)
+            except Stale:
+                continue
+            return
+        raise Contended
+
+    async def _before_again(self, videos: Sequence[Video], now: datetime) -> list[StoredVideo]:
+        """What is known of archived videos, with their latest numbers."""
+        known = await self._shelf.videos.batch([video.id for video in videos])
+        cold = [video.id for video in videos if video.id not in known]
+        stats = await self._shelf.videos.stats_of(cold) if cold else {}
+        return [known.get(video.id) or _archived(video, stats.get(video.id), now) for video in videos]
+
     async def _match(
-        self, videos: Sequence[Video], request: RequestKey, *, validate_only: bool, is_news: bool
+        self,
+        videos: Sequence[Video],
+        looks: Sequence[Look],
+        request: RequestKey,
+        *,
+        validate_only: bool,
+        is_news: bool,
     ) -> tuple[Matched, ...]:
         now = self._clock.now()
         found, basis = await self.candidates(videos)
@@ -174,7 +198,11 @@ class Matching:
             if (ruling.is_changed or video_id in fresh) and (ruling.video.matches or video_id in known)
         ]
         if not validate_only:
+            if looks:
+                matches = {video_id: ruling.video.matches for video_id, ruling in rulings.items()}
+                await self._looking.keep_pictures(looks, matches)
             await self._write([video for video in videos if video.id in fresh], written, request, now)
+            self._looking.look_closer(looks)
         touched_ids = set() if validate_only else fresh | {ruling.video.id for ruling in written}
         return tuple(
             Matched(
@@ -224,7 +252,7 @@ class Matching:
     async def _task_changes(
         self, rulings: Sequence[Ruling], now: datetime, settled: Collection[str]
     ) -> tuple[list[Task], list[tuple[Task, Task]]]:
-        """Review tasks to open for matches that came into review, and to close for those that left it."""
+        """Review tasks to open, those that are worth more or less than they were, and those to close."""
         needs = [(ruling, task_needs(ruling)) for ruling in rulings]
         wanted = {
             match.id: task_for(
@@ -273,3 +301,14 @@ def _require_distinct(videos: Sequence[Video]) -> None:
                 violations=[Violation(f"videos[{number}].id", "names a video that this batch already has")]
             )
         seen.add(video.id)
+def _archived(video: Video, newer: Stats | None, now: datetime) -> StoredVideo:
+    """A video that no store of matches knows, with the numbers that came since it was sent."""
+    standing = standing_of(video, now.timestamp())
+    return StoredVideo(
+        id=video.id,
+        standing=with_stats(standing, newer) if newer else standing,
+        digest=video.digest,
+        body=video.body,
+    )
+
+

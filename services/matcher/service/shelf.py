@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from chassis.mongo import Database, ensure_requests
 from services.matcher.store.commit import Committer
+from services.matcher.store.pictures import FramePictures
 from services.matcher.store.segments import Segments
 from services.matcher.store.state import Rematches, State, Versions
 from services.matcher.store.tasks import Appeals, Audit, Tasks
@@ -24,9 +25,10 @@ class Shelf:
     state: State
     versions: Versions
     rematches: Rematches
+    pictures: FramePictures
 
     @classmethod
-    def of(cls, database: Database) -> "Shelf":
+    def of(cls, database: Database, pictures: FramePictures) -> "Shelf":
         return cls(
             database=database,
             videos=Videos(database),
@@ -38,10 +40,12 @@ class Shelf:
             state=State(database),
             versions=Versions(database),
             rematches=Rematches(database),
+            pictures=pictures,
         )
 
     async def ensure_indexes(self) -> None:
         await self.videos.ensure_indexes()
         await self.segments.ensure_indexes()
         await self.tasks.ensure_indexes()
+        await self.pictures.ensure_indexes()
         await ensure_requests(self.database)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Self
 
 from services.matcher.visual.bank import Bank, Neighbour, RefusedReference
@@ -17,7 +18,7 @@ from services.matcher.visual.signals import (
     VisualMatch,
     refused,
 )
-from services.matcher.visual.verify import Pictures, verified
+from services.matcher.visual.verify import Pictures, between, verified
 from services.matcher.visual.vote import FrameHit, vote
 
 NEIGHBOURS = 12  # enough rows to see that a frame looks like many titles
@@ -25,6 +26,7 @@ FRAMES_MAX = 64
 PARTS = {Region.INSET, Region.SPLIT_FIRST, Region.SPLIT_SECOND}
 FINGERPRINTS_PER_FRAME_MAX = 16
 PDQ_QUALITY_MIN = 50  # below this the picture is mostly flat and its hash is chance
+NOTHING: Mapping[str, int] = MappingProxyType({})
 RESEMBLED_TITLES_MAX = 2  # a picture found under more titles than this and its own is a logo or a studio ident
 
 
@@ -95,8 +97,11 @@ class VisualEngine:
             numbers = [self._add(reference) for reference in added]
             return tuple(self._bank.refused[one] for one in numbers if one in self._bank.refused)
 
-    def match(self, frames: Sequence[Frame]) -> tuple[VisualMatch, ...]:
-        """Which titles the frames show, most probable first; no frames, no match."""
+    def match(self, frames: Sequence[Frame], counts: Mapping[str, int] = NOTHING) -> tuple[VisualMatch, ...]:
+        """Which titles the frames show, most probable first; no frames, no match.
+
+        `counts` are agreeing details by reference, of borderline likenesses checked before.
+        """
         if len(frames) > FRAMES_MAX:
             raise refused("frames", f"a video brings at most {FRAMES_MAX} frames")
         for place, frame in enumerate(frames):
@@ -111,9 +116,11 @@ class VisualEngine:
                 hit for frame, shot in zip(ordered, shots_of(ordered), strict=True) for hit in self._hits(frame, shot)
             ]
         matches = vote(hits, self._calibration)
+        if counts:
+            matches = verified(matches, lambda evidence: counts.get(evidence.reference_id), self._calibration)
         if self._pictures is None:
             return matches
-        return verified(matches, ordered, self._pictures, self._calibration)
+        return verified(matches, between(ordered, self._pictures), self._calibration)
 
     def info(self) -> VisualIndexInfo:
         with self._lock:

@@ -2,7 +2,8 @@
 
 Text gives calibrated logits. Pictures and sound give log likelihood ratios, which add. A title only the pictures
 found starts from their prior. Where the pictures surely show one title and the words surely mean another, neither
-may be approved on its own: both are held down by a part of their own, `conflict`, and marked for review.
+may be approved on its own: both are held down by a part of their own, `conflict`, and marked for review. A borderline
+likeness by vectors that no geometric check could settle is held up to even odds by `doubt`: a person has to look.
 """
 
 import math
@@ -10,13 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from services.matcher.visual.signals import VisualMatch
+from services.matcher.visual.signals import SignalSource, VisualMatch
 from services.matcher.visual.sound import SoundEvidence
 from services.matcher.visual.vote import probability
 
 SURELY_SEEN_MIN = 0.80  # probability from the pictures alone
 SURELY_MEANT_MIN = 0.40  # probability from the words alone; low, since a wrong anchor costs more than a review
 CONTESTED_LOGIT_MAX = 0.0  # what a contested title keeps: 0.5, under every sane approve threshold
+
+DOUBTFUL_LOGIT = 0.0  # likewise 0.5: from there the default policy has a person look
 
 
 class Part(Enum):
@@ -27,6 +30,7 @@ class Part(Enum):
     VISUAL = "visual"
     SOUND = "sound"
     CONFLICT = "conflict"
+    DOUBT = "doubt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +84,11 @@ def contested_titles(text_logits: Mapping[str, float], seen: Sequence[VisualMatc
     return frozenset(against | unspoken) if against and unspoken else frozenset()
 
 
+def is_doubtful(sight: VisualMatch) -> bool:
+    """Whether a match rests on vectors in the band between chance and certainty, and nothing has settled it."""
+    return sight.is_borderline and any(one.source is SignalSource.EMBEDDING for one in sight.evidence)
+
+
 def _fused(
     title_id: str, text_logit: float | None, sight: VisualMatch | None, sound: float, *, is_contested: bool
 ) -> FusedTitle:
@@ -96,6 +105,9 @@ def _fused(
     excess = math.fsum(one.value for one in parts) - CONTESTED_LOGIT_MAX
     if is_contested and excess > 0.0:
         parts.append(Contribution(part=Part.CONFLICT, value=-excess))
+    lack = DOUBTFUL_LOGIT - math.fsum(one.value for one in parts)
+    if sight is not None and is_doubtful(sight) and lack > 0.0:
+        parts.append(Contribution(part=Part.DOUBT, value=lack))
     logit = math.fsum(one.value for one in parts)
     return FusedTitle(
         title_id=title_id,

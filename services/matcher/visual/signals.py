@@ -84,11 +84,15 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """One moment of a video: its fingerprints, and its grey picture if pixels were sent (for the geometric check)."""
+    """One moment of a video: its fingerprints, and where pixels were sent two small pictures of it.
+
+    `picture` is grey, for the geometric check; `thumbnail` is a JPEG, for people.
+    """
 
     t_ms: int
     fingerprints: tuple[Fingerprint, ...]
     picture: NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
+    thumbnail: bytes = field(default=b"", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

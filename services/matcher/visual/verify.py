@@ -1,4 +1,8 @@
-"""The geometric check of borderline likenesses: the same details in the same arrangement, or it is another picture."""
+"""The geometric check of borderline likenesses: the same details in the same arrangement, or it is another picture.
+
+What it costs (two runs of SIFT) and needs (both pictures) keeps it off the request path: `verified` is given the
+counts, be they made now (`between`) or kept from before.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -25,6 +29,7 @@ DISAGREES = -1.5  # a hard crop may hide too many details: doubt, no disproof
 Grey = NDArray[np.uint8]
 Details = tuple[Sequence[Any], Any]  # key points and their descriptors, as OpenCV gives them
 Pictures = Callable[[str], Grey | None]  # a reference's grey picture by its id, if it is at hand
+CountInliers = Callable[[VisualEvidence], int | None]  # agreeing details of frame and reference, if both can be seen
 
 
 def inliers(one: Grey, other: Grey) -> int:
@@ -57,33 +62,46 @@ def _agreeing(seen: Details, known: Details) -> int:
     return min(len(np.unique(np.rint(target[hit] / 4), axis=0)), len(np.unique(np.rint(source[hit] / 4), axis=0)))
 
 
-def verified(
-    matches: Sequence[VisualMatch], frames: Sequence[Frame], pictures: Pictures, calibration: Calibration
-) -> tuple[VisualMatch, ...]:
+def between(frames: Sequence[Frame], pictures: Pictures) -> CountInliers:
+    """Counts where both pictures are at hand: the frame's own and the reference's."""
+
+    def count(evidence: VisualEvidence) -> int | None:
+        reference = pictures(evidence.reference_id)
+        shown = shown_at(evidence, frames)
+        return None if reference is None or shown is None else inliers(shown, reference)
+
+    return count
+
+
+def shown_at(evidence: VisualEvidence, frames: Sequence[Frame]) -> Grey | None:
+    """The picture of the frame that the evidence is about, if pixels were sent."""
+    inside = (one.picture for one in frames if evidence.start_ms <= one.t_ms <= evidence.end_ms)
+    return next((picture for picture in inside if picture is not None), None)
+
+
+def best_of(match: VisualMatch) -> VisualEvidence:
+    """The likeness a match rests on: the one that is checked."""
+    return max(match.evidence, key=lambda one: one.contribution)
+
+
+def verified(matches: Sequence[VisualMatch], count: CountInliers, calibration: Calibration) -> tuple[VisualMatch, ...]:
     """Borderline matches with the verdict of the geometric check added to their evidence; others as they are."""
     checks = CHECKS_MAX
     looked: list[VisualMatch] = []
     for match in matches:
-        if not match.is_borderline or checks == 0:
+        if match.is_borderline and checks > 0:
+            checks -= 1
+            looked.append(_judged(match, count(best_of(match)), calibration))
+        else:
             looked.append(match)
-            continue
-        checks -= 1
-        looked.append(_looked_at(match, frames, pictures, calibration))
     return tuple(sorted(looked, key=lambda match: (-match.contribution, match.title_id)))
 
 
-def _looked_at(
-    match: VisualMatch, frames: Sequence[Frame], pictures: Pictures, calibration: Calibration
-) -> VisualMatch:
-    best = max(match.evidence, key=lambda one: one.contribution)
-    reference = pictures(best.reference_id)
-    shown = next(
-        (one.picture for one in frames if best.start_ms <= one.t_ms <= best.end_ms and one.picture is not None),
-        None,
-    )
-    if reference is None or shown is None:
+def _judged(match: VisualMatch, count: int | None, calibration: Calibration) -> VisualMatch:
+    """The match after the check of its best likeness; it stays borderline where nobody could look."""
+    if count is None:
         return match
-    count = inliers(shown, reference)
+    best = best_of(match)
     agrees = count >= INLIERS_MIN
     room = calibration.logit_max - match.contribution
     verdict = VisualEvidence(
@@ -101,6 +119,6 @@ def _looked_at(
         match,
         contribution=contribution,
         probability=probability(match.prior_logit + contribution),
-        is_borderline=not agrees,
+        is_borderline=False,
         evidence=(*match.evidence, verdict),
     )

@@ -34,7 +34,8 @@ def vote(hits: Iterable[FrameHit], calibration: Calibration) -> tuple[VisualMatc
     shots = _best_by_shot_and_title(hits)
     votes: dict[str, list[Vote]] = defaultdict(list)
     for titles in shots.values():
-        if len(titles) >= AMBIGUOUS_TITLES_MIN:
+        sure = [title_id for title_id, (best, _, _) in titles.items() if best.is_sure]
+        if len(sure or titles) >= AMBIGUOUS_TITLES_MIN:  # beside a sure likeness chance ones do not count
             continue
         for title_id, seen in titles.items():
             rivals = [best.log_ratio for other, (best, _, _) in titles.items() if other != title_id]

@@ -19,9 +19,11 @@ from services.matcher.visual.worker_codec import (
     FILES_MAX,
     HEADER_BYTES_MAX,
     LENGTH_BYTES,
+    Grey,
     Task,
     fingerprints_from,
     frames_from,
+    grey_from,
     task_header,
 )
 
@@ -105,6 +107,10 @@ class FrameWorker:
         """The fingerprints of a title's image; none if it is flat."""
         task = Task(act="reference", sizes=(len(payload),), kind=kind.value)
         return fingerprints_from(await self._ask(task, (payload,), at=at))
+
+    async def grey_of(self, payload: bytes, *, at: str) -> Grey:
+        """A picture's grey pixels at the size of the geometric check."""
+        return grey_from((await self._ask(Task(act="grey", sizes=(len(payload),)), (payload,), at=at))["grey"])
 
     async def text_of(self, files: Sequence[bytes], *, at: str) -> tuple[str, ...]:
         """The words on an MP4 or on pictures. Slow: use a worker of its own, off the request path, on a sample."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from services.matcher.visual.signals import Embedding, Fingerprint, Frame, Region
 
@@ -16,10 +17,14 @@ LENGTH_BYTES = 4
 HEADER_BYTES_MAX = 8 * 1024 * 1024
 FILES_MAX = 64
 
+Grey = NDArray[np.uint8]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What the child is to do: `video` (one MP4), `images` (one file a moment), `reference` (one image), `text`."""
+    """What the child is to do: `video` (one MP4), `images` (one file a moment), `reference` or `grey` (one image),
+    `text` (one MP4 or some images).
+    """
 
     act: str
     sizes: tuple[int, ...]
@@ -62,20 +67,27 @@ def _frame_said(frame: Frame) -> dict[str, Any]:
     return {
         "t_ms": frame.t_ms,
         "fingerprints": [_fingerprint_said(one) for one in frame.fingerprints],
-        "picture": None if picture is None else [*picture.shape, _text(picture.tobytes())],
+        "picture": None if picture is None else grey_said(picture),
+        "thumbnail": _text(frame.thumbnail),
     }
 
 
 def _frame_from(said: Mapping[str, Any]) -> Frame:
-    picture = None
-    if said["picture"] is not None:
-        height, width, pixels = said["picture"]
-        picture = np.frombuffer(_bytes(pixels), np.uint8).reshape(height, width)
     return Frame(
         t_ms=said["t_ms"],
         fingerprints=tuple(_fingerprint_from(one) for one in said["fingerprints"]),
-        picture=picture,
+        picture=None if said["picture"] is None else grey_from(said["picture"]),
+        thumbnail=_bytes(said["thumbnail"]),
     )
+
+
+def grey_said(picture: Grey) -> list[Any]:
+    return [*picture.shape, _text(picture.tobytes())]
+
+
+def grey_from(said: Sequence[Any]) -> Grey:
+    height, width, pixels = said
+    return np.frombuffer(_bytes(pixels), np.uint8).reshape(height, width)
 
 
 def _fingerprint_said(one: Fingerprint) -> dict[str, Any]:

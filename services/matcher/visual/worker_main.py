@@ -5,6 +5,8 @@ It inherits no secrets, opens no sockets, writes no files; it may crash or be en
 
 import resource
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,9 +15,12 @@ import cv2
 
 from services.matcher.visual.fingerprint import Fingerprinter
 from services.matcher.visual.frame_model import FrameModel
+from services.matcher.visual.layout import small_grey
 from services.matcher.visual.ocr import Recogniser, ScreenTextUnavailable, rapid_recogniser, screen_text
 from services.matcher.visual.pictures import DEFAULT_LIMITS, Limits, PayloadKind, checked_kind, read_picture
-from services.matcher.visual.signals import ReferenceKind, SignalRefused, refused
+from services.matcher.visual.signals import Frame, ReferenceKind, SignalRefused, refused
+from services.matcher.visual.thumbnail import thumbnail_of
+from services.matcher.visual.verify import GREY_PX
 from services.matcher.visual.videos import Moment, read_video
 from services.matcher.visual.worker_codec import (
     LENGTH_BYTES,
@@ -23,6 +28,7 @@ from services.matcher.visual.worker_codec import (
     fingerprints_said,
     framed,
     frames_said,
+    grey_said,
     task_from,
 )
 
@@ -80,18 +86,28 @@ def _done(task: Task, files: list[bytes], fingerprinter: Fingerprinter, limits: 
     if task.act == "video":
         if checked_kind(files[0], limits, at="") is not PayloadKind.MP4:
             raise refused("", "not an MP4 file")
-        return frames_said(fingerprinter.of_video(read_video(files[0], limits, at="")))
+        return frames_said(_frames(fingerprinter, read_video(files[0], limits, at="")))
     if task.act == "images":
         moments = [
             Moment(t_ms=t_ms, picture=_picture(payload, limits, at=f"[{place}]"))
             for place, (t_ms, payload) in enumerate(zip(task.times_ms, files, strict=True))
         ]
-        return frames_said(fingerprinter.of_video(moments))
+        return frames_said(_frames(fingerprinter, moments))
     if task.act == "text":
         return {"lines": screen_text(_pictures(files, limits), _recogniser())}
-    assert task.act == "reference"
     picture = _picture(files[0], limits, at="")
+    if task.act == "grey":
+        return {"grey": grey_said(small_grey(picture, GREY_PX))}
+    assert task.act == "reference"
     return fingerprints_said(fingerprinter.of_reference(picture, ReferenceKind(task.kind)))
+
+
+def _frames(fingerprinter: Fingerprinter, moments: Sequence[Moment]) -> list[Frame]:
+    """Fingerprinted moments, each with a small picture of itself."""
+    frames = fingerprinter.of_video(moments)
+    return [
+        replace(frame, thumbnail=thumbnail_of(moment.picture)) for frame, moment in zip(frames, moments, strict=True)
+    ]
 
 
 @cache

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from chassis.timestamps import timestamp
 from protos.matcher.v1 import matcher_pb2 as pb
 from services.matcher.anchors import Judged
-from services.matcher.domain import Evidence, Match, MatchChange, RunnerUp, Stats, StoredVideo, hub_url
+from services.matcher.domain import Evidence, FramePicture, Match, MatchChange, RunnerUp, Stats, StoredVideo, hub_url
 from services.matcher.policy import Gate
 from services.matcher.results import (
     AnchorAnswer,
@@ -89,6 +89,12 @@ def _video_matches(result: Matched) -> pb.VideoMatches:
 
 def video_matches_response(matches: tuple[Match, ...]) -> pb.ListVideoMatchesResponse:
     return pb.ListVideoMatchesResponse(matches=map(match_message, matches))
+
+
+def frame_pictures_response(pictures: Iterable[FramePicture]) -> pb.ListFramePicturesResponse:
+    return pb.ListFramePicturesResponse(
+        pictures=(pb.FramePicture(t_ms=each.t_ms, picture=each.jpeg) for each in pictures)
+    )
 
 
 def title_videos_response(page: TitleVideosPage) -> pb.ListTitleVideosResponse:
@@ -190,6 +196,12 @@ def index_message(facts: IndexFacts) -> pb.IndexInfo:
         lag_s=facts.lag_s,
         is_ready=facts.is_ready,
         video_count=facts.video_count,
+        pdq_row_count=facts.pdq_row_count,
+        frame_models=(
+            pb.FrameModelRows(model=model, dim=dim, row_count=count) for model, dim, count in facts.frame_models
+        ),
+        disabled_bank_titles=facts.disabled_bank_titles,
+        refused_reference_count=facts.refused_reference_count,
     )
 
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from services.matcher.domain import (
     FrameHash,
     FrameSignal,
     FrameVector,
+    Likeness,
     Standing,
     StoredVideo,
     Video,
@@ -20,6 +22,7 @@ from services.matcher.domain import (
 from services.matcher.wire.times import seconds_of
 
 DIGEST_BYTES = 16
+MADE: tuple[Literal["screen_text", "made_frames", "likenesses"], ...] = ("screen_text", "made_frames", "likenesses")
 
 
 def videos_of(messages: Iterable[pb.Video]) -> tuple[Video, ...]:
@@ -28,6 +31,10 @@ def videos_of(messages: Iterable[pb.Video]) -> tuple[Video, ...]:
 
 def video_of(message: pb.Video, *, at: str = "video.") -> Video:
     """The video as sent; pixels are parted from what is kept, and both are fingerprinted."""
+    if message.screen_text or message.made_frames or message.likenesses:  # ours to say, ignored when sent
+        sent = pb.Video()
+        sent.CopyFrom(message)
+        message = _without_made(sent)
     whole = message.SerializeToString(deterministic=True)
     digest = hashlib.blake2b(whole, digest_size=DIGEST_BYTES).digest()
     images, clip = tuple(message.images), message.video
@@ -45,12 +52,31 @@ def kept_video_of(body: bytes, digest: bytes = b"") -> Video:
     return _video(pb.Video.FromString(body), body, digest, "video.")
 
 
+def with_made(video: Video) -> Video:
+    """The video kept together with all that was made of its pixels."""
+    message = _without_made(pb.Video.FromString(video.body))
+    message.screen_text.extend(video.screen_text)
+    message.made_frames.extend(map(_frame_message, video.made))
+    message.likenesses.extend(
+        pb.Likeness(reference_id=each.reference_id, inlier_count=each.inlier_count) for each in video.likenesses
+    )
+    return replace(video, body=message.SerializeToString())
+
+
+def _without_made(message: pb.Video) -> pb.Video:
+    for name in MADE:
+        message.ClearField(name)
+    return message
+
+
 def video_message(video: StoredVideo) -> pb.Video:
     """A kept video with its latest numbers, without frames."""
     message = pb.Video.FromString(video.body)
     message.ClearField("frame_hashes")
     message.ClearField("embeddings")
     message.ClearField("frames")
+    message.ClearField("made_frames")
+    message.ClearField("likenesses")
     _put_standing(message, video.standing)
     message.id = video.id
     return message
@@ -87,6 +113,9 @@ def _video(message: pb.Video, body: bytes, digest: bytes, at: str) -> Video:
         vectors=tuple(map(_vector, message.embeddings)),
         language=message.language,
         frames=tuple(map(_frame, message.frames)),
+        made=tuple(map(_frame, message.made_frames)),
+        screen_text=tuple(message.screen_text),
+        likenesses=tuple(map(_likeness, message.likenesses)),
     )
 
 
@@ -125,7 +154,31 @@ def _frame(message: pb.FrameSignal) -> FrameSignal:
         vectors=tuple(map(_vector, message.embeddings)),
         labels=tuple(message.labels),
         mirrored=message.mirrored,
+        region=message.region,
     )
+
+
+def _frame_message(frame: FrameSignal) -> pb.FrameSignal:
+    return pb.FrameSignal(
+        t_ms=frame.t_ms,
+        pdq=frame.pdq,
+        pdq_quality=frame.pdq_quality,
+        embeddings=map(_vector_message, frame.vectors),
+        labels=frame.labels,
+        mirrored=frame.mirrored,
+        region=frame.region,
+    )
+
+
+def _vector_message(vector: FrameVector) -> pb.Embedding:
+    values = np.frombuffer(vector.values, dtype="<f4")
+    return pb.Embedding(
+        model=vector.model, dim=values.size, dtype=vector.dtype, values=values.tolist(), t_ms=vector.t_ms
+    )
+
+
+def _likeness(message: pb.Likeness) -> Likeness:
+    return Likeness(reference_id=message.reference_id, inlier_count=message.inlier_count)
 
 
 def _put_standing(message: pb.Video, standing: Standing) -> None:

@@ -14,7 +14,7 @@ from services.matcher.visual.signals import (
     VisualEvidence,
     VisualMatch,
 )
-from services.matcher.visual.verify import AGREES, DISAGREES, GREY_PX, INLIERS_MIN, inliers, verified
+from services.matcher.visual.verify import AGREES, DISAGREES, GREY_PX, INLIERS_MIN, between, inliers, verified
 from services.matcher.visual.vote import probability
 
 
@@ -45,7 +45,7 @@ def a_match(contribution: float = 3.0, *, is_borderline: bool = True, title_id: 
 
 def looked_at(match, shown, reference):
     frames = [Frame(t_ms=0, fingerprints=(), picture=shown)]
-    return verified([match], frames, lambda _: reference, DEFAULT_CALIBRATION)[0]
+    return verified([match], between(frames, lambda _: reference), DEFAULT_CALIBRATION)[0]
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
@@ -75,10 +75,10 @@ def test_agreement_settles_a_borderline_likeness(scene):
     assert match.probability == pytest.approx(probability(match.prior_logit + match.contribution))
 
 
-def test_disagreement_leaves_it_for_review(scene):
+def test_disagreement_settles_it_too(scene):
     match = looked_at(a_match(), grey(scene(1)), grey(scene(2)))
     assert match.contribution == pytest.approx(3.0 + DISAGREES)
-    assert match.is_borderline
+    assert not match.is_borderline
 
 
 def test_neither_verdict_leaves_the_bounds(scene):
@@ -99,7 +99,7 @@ def test_only_so_many_likenesses_are_checked(scene):
     asked = []
     matches = [a_match(title_id=f"t{n}") for n in range(9)]
     frames = [Frame(t_ms=0, fingerprints=(), picture=grey(scene(1)))]
-    verified(matches, frames, asked.append, DEFAULT_CALIBRATION)
+    verified(matches, between(frames, asked.append), DEFAULT_CALIBRATION)
     assert len(asked) == 4
 
 
@@ -113,3 +113,18 @@ def test_the_engine_checks_when_it_can_see_references(scene, build):
     seeing = VisualEngine.build(bank, pictures=lambda _: grey(scene(1))).match([frame])[0]
     assert blind.is_borderline
     assert seeing.contribution > blind.contribution
+
+
+def test_counts_kept_from_before_judge_as_a_fresh_look(scene, build):
+    far = bytearray(build.pdq(1))
+    for place in range(70):
+        far[place % 32] ^= 1 << (place // 32)
+    engine = VisualEngine.build([build.reference("r", "t", build.print(1))])
+    frame = Frame(t_ms=0, fingerprints=(build.print(0, pdq=bytes(far)),))
+    (blind,) = engine.match([frame])
+    (agreed,) = engine.match([frame], {"r": INLIERS_MIN})
+    (refuted,) = engine.match([frame], {"r": INLIERS_MIN - 1})
+    assert engine.match([frame], {"another": 99}) == (blind,)
+    assert refuted.contribution < blind.contribution < agreed.contribution
+    assert [one.evidence[-1].source for one in (refuted, agreed)] == [SignalSource.GEOMETRY] * 2
+    assert not agreed.is_borderline

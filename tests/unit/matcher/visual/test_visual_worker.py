@@ -13,7 +13,7 @@ from PIL import Image
 
 from services.matcher.visual.fingerprint import Fingerprinter
 from services.matcher.visual.pictures import DEFAULT_LIMITS, PayloadKind, read_picture
-from services.matcher.visual.signals import ReferenceKind, SignalRefused
+from services.matcher.visual.signals import Frame, ReferenceKind, SignalRefused
 from services.matcher.visual.videos import Moment, read_video, spread
 from services.matcher.visual.worker import WAITING_MAX, FramesBusy, FramesUnreadable, FrameWorker
 from services.matcher.visual.worker_codec import (
@@ -138,7 +138,9 @@ def test_tasks_and_frames_survive_the_wire(fingerprinter, scene):
     again = frames_from(orjson.loads(orjson.dumps(frames_said(frames))))
     assert again == frames
     assert all((a.picture == b.picture).all() for a, b in zip(again, frames, strict=True))
-    assert frames_from({"frames": [{"t_ms": 1, "fingerprints": [], "picture": None}]})[0].picture is None
+    assert frames_from(frames_said([Frame(t_ms=1, fingerprints=())]))[0].picture is None
+    (shown,) = frames_from(frames_said([replace(frames[0], thumbnail=b"jpeg")]))
+    assert shown.thumbnail == b"jpeg"
 
 
 def test_the_child_serves_until_its_input_ends(files, scene, hasher):
