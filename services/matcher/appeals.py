@@ -33,7 +33,7 @@ class Appeal:
 class Decision:
     """A vote with what it was about: the stuff of statistics and learning.
 
-    `signals` and `aliases` are what the match rested on, `logit` what the bare model said.
+    `signals` and `aliases` are what the match rested on, `logit` what the bare model of that version said.
     """
 
     id: str
@@ -44,6 +44,7 @@ class Decision:
     vote: Vote
     probability: float
     logit: float
+    model_version: str
     match_state: MatchState
     signals: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()

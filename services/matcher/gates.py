@@ -1,5 +1,6 @@
 """The gates one by one: each judges its value against its threshold and says what would make it pass."""
 
+import math
 from collections.abc import Callable
 
 from services.matcher.domain import DecidedBy, MatchState, TitleState
@@ -15,6 +16,8 @@ from services.matcher.policy import (
     decayed_strikes,
     is_held_out,
 )
+
+HOUR_S = 3_600.0
 
 
 def explain(policy: Policy, facts: Facts) -> tuple[Gate, ...]:
@@ -128,8 +131,15 @@ def _strikes(policy: Policy, facts: Facts) -> Gate:
         value=f"{score:.4f}",
         threshold=f"{policy.strike_score_max:.4f}",
         gap=0.0 if passed else score - policy.strike_score_max,
-        remedy="" if passed else "Strikes lose weight with time; avoid new ones.",
+        remedy="" if passed else _strikes_remedy(policy, score),
     )
+
+
+def _strikes_remedy(policy: Policy, score: float) -> str:
+    if policy.strike_score_max <= 0:
+        return "Anchors are not open to anyone at the moment."
+    days = policy.strike_half_life_days * (math.log2(score) - math.log2(policy.strike_score_max))
+    return f"{math.floor(days) + 1:,} more days without a new strike"
 
 
 def _followers(policy: Policy, facts: Facts) -> Gate:
@@ -212,8 +222,9 @@ def _count(policy: Policy, held: int, code: GateCode, counted: tuple[int, int]) 
 
 
 def _days(seconds: float) -> str:
-    days = int(seconds // DAY_S)
-    return f"{days} days" if days > 1 else f"{int(seconds // 3600) + 1} hours"
+    """Rounded up: who waits so long finds the gate open."""
+    days = math.ceil(seconds / DAY_S)
+    return f"{days:,} days" if days > 1 else f"{math.ceil(seconds / HOUR_S)} hours"
 
 
 GATES: tuple[Callable[[Policy, Facts], Gate], ...] = (

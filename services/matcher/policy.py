@@ -71,6 +71,7 @@ class Policy:
     titles_per_video_max: int = 1
     hold_out_share: float = 0.0
     second_read_share: float = 0.1
+    golden_share: float = 0.05
     appeal_window_days: float = 30.0
     review_sla_hours: float = 72.0
     appeal_sla_hours: float = 120.0

@@ -1,8 +1,9 @@
-"""Which review tasks come and go with a decision, and what a new task holds."""
+"""Which review tasks come and go with a decision, what a new task holds, and what a waiting one is worth by now."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from chassis.ids import derived_id
 from services.matcher.domain import Match, MatchState, Standing, TitleCard
 from services.matcher.lifecycle import TASK, TaskAct, TaskState
 from services.matcher.policy import Policy
@@ -14,28 +15,44 @@ FINISHED = frozenset({TaskState.DECIDED, TaskState.CLOSED})
 
 @dataclass(frozen=True, slots=True)
 class TaskNeeds:
-    """Matches that need a reviewer now, and tasks that nobody needs to look at any more."""
+    """Matches that need a reviewer now, that go on waiting for one, and that nobody needs to look at any more."""
 
     opened: tuple[Match, ...]
-    closed_ids: tuple[str, ...]
+    waiting: tuple[Match, ...]
+    closed: tuple[Match, ...]
+
+
+def task_id_of(match_id: str) -> str:
+    """The id of the one task of a match; nothing tells it from that of a golden task."""
+    return derived_id("task", match_id)
+
+
+def golden_id_of(match_id: str) -> str:
+    return derived_id("golden", match_id)
 
 
 def task_needs(ruling: Ruling) -> TaskNeeds:
     opened: list[Match] = []
-    closed_ids: list[str] = []
+    closed: list[Match] = []
     for change in ruling.changes:
         if change.match.state is MatchState.IN_REVIEW:
             if change.previous_state is not MatchState.IN_REVIEW:
                 opened.append(change.match)
         elif change.previous_state is MatchState.IN_REVIEW:
-            closed_ids.append(change.match.id)
-    return TaskNeeds(tuple(opened), tuple(closed_ids))
+            closed.append(change.match)
+    fresh = {match.title_id for match in opened}
+    waiting = (
+        match
+        for match in ruling.video.matches
+        if match.state is MatchState.IN_REVIEW and match.title_id not in fresh and ruling.video.version > 1
+    )
+    return TaskNeeds(tuple(opened), tuple(waiting), tuple(closed))
 
 
 def task_for(match: Match, standing: Standing, card: TitleCard, policy: Policy, now: datetime) -> Task:
     """The task under which a doubtful match waits for people; one match has one task."""
     return Task(
-        id=match.id,
+        id=task_id_of(match.id),
         video_id=match.video_id,
         title_id=match.title_id,
         state=TaskState.OPEN,
@@ -50,9 +67,17 @@ def task_for(match: Match, standing: Standing, card: TitleCard, policy: Policy, 
     )
 
 
-def golden(task: Task, task_id: str, expected: Verdict) -> Task:
+def golden(task: Task, match_id: str, expected: Verdict) -> Task:
     """The task with a known answer; it looks like any other."""
-    return replace(task, id=task_id, expected=expected)
+    return replace(task, id=golden_id_of(match_id), expected=expected)
+
+
+def revalued(task: Task, match: Match, standing: Standing) -> Task:
+    """The task with what is at stake by now. A held one waits for nobody: it keeps what it was worth."""
+    if task.state is not TaskState.OPEN:
+        return task
+    probability = match.candidate.probability
+    return replace(task, value=value_of(standing.view_count, probability), probability=probability)
 
 
 def reopened(finished: Task, task: Task) -> Task:

@@ -81,6 +81,7 @@ class Policy(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     AUTHOR_FIELD_NUMBER: _builtins.int
     IS_ACTIVE_FIELD_NUMBER: _builtins.int
+    GOLDEN_SHARE_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """The version, given by the service: "p-000001", "p-000002", …."""
     approve_threshold: _builtins.float
@@ -125,6 +126,8 @@ class Policy(_message.Message):
     """Who stored it."""
     is_active: _builtins.bool
     """Whether it is the active version."""
+    golden_share: _builtins.float
+    """Share of the tasks a reviewer is given that are golden ones, while there are any they have not read."""
     @_builtins.property
     def account_types(self) -> _containers.RepeatedScalarFieldContainer[_matcher_pb2.AccountType.ValueType]:
         """Account types that may have anchors; empty: all."""
@@ -174,10 +177,11 @@ class Policy(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         author: _builtins.str = ...,
         is_active: _builtins.bool = ...,
+        golden_share: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_types", b"account_types", "allow_ai_generated", b"allow_ai_generated", "allow_content_claimed", b"allow_content_claimed", "allow_made_for_kids", b"allow_made_for_kids", "appeal_sla_hours", b"appeal_sla_hours", "appeal_window_days", b"appeal_window_days", "approve_threshold", b"approve_threshold", "author", b"author", "blocked_viewer_regions", b"blocked_viewer_regions", "create_time", b"create_time", "creator_regions", b"creator_regions", "description", b"description", "drop_threshold", b"drop_threshold", "follower_count_min", b"follower_count_min", "hold_out_share", b"hold_out_share", "is_active", b"is_active", "leave_ratio", b"leave_ratio", "review_sla_hours", b"review_sla_hours", "review_threshold", b"review_threshold", "second_read_share", b"second_read_share", "strike_half_life_days", b"strike_half_life_days", "strike_score_max", b"strike_score_max", "titles_per_video_max", b"titles_per_video_max", "version", b"version", "view_count_min", b"view_count_min", "viewer_regions", b"viewer_regions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_types", b"account_types", "allow_ai_generated", b"allow_ai_generated", "allow_content_claimed", b"allow_content_claimed", "allow_made_for_kids", b"allow_made_for_kids", "appeal_sla_hours", b"appeal_sla_hours", "appeal_window_days", b"appeal_window_days", "approve_threshold", b"approve_threshold", "author", b"author", "blocked_viewer_regions", b"blocked_viewer_regions", "create_time", b"create_time", "creator_regions", b"creator_regions", "description", b"description", "drop_threshold", b"drop_threshold", "follower_count_min", b"follower_count_min", "golden_share", b"golden_share", "hold_out_share", b"hold_out_share", "is_active", b"is_active", "leave_ratio", b"leave_ratio", "review_sla_hours", b"review_sla_hours", "review_threshold", b"review_threshold", "second_read_share", b"second_read_share", "strike_half_life_days", b"strike_half_life_days", "strike_score_max", b"strike_score_max", "titles_per_video_max", b"titles_per_video_max", "version", b"version", "view_count_min", b"view_count_min", "viewer_regions", b"viewer_regions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -344,7 +348,7 @@ class SimulatePolicyRequest(_message.Message):
     title_id: _builtins.str
     """Only this title; empty: all."""
     match_count_max: _builtins.int
-    """At most this many stored matches, newest first; 0 means 100,000."""
+    """At most this many stored matches, in the order of their videos' ids; 0 means 20,000."""
     @_builtins.property
     def policy(self) -> Global___Policy:
         """… or one that is not stored; exactly one of both."""

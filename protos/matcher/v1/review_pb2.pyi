@@ -737,6 +737,7 @@ class ListDecisionsRequest(_message.Message):
     DECIDED_BY_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    REVIEWER_ID_FIELD_NUMBER: _builtins.int
     match_id: _builtins.str
     """Only decisions on this match; empty: any."""
     decided_by: _builtins.str
@@ -745,6 +746,8 @@ class ListDecisionsRequest(_message.Message):
     """Page size, at most 200; 0 means 50."""
     page_token: _builtins.str
     """Where to go on, from the last answer."""
+    reviewer_id: _builtins.str
+    """Who asks: of tasks that are not decided they see only what they said themselves. Empty: everything."""
     def __init__(
         self,
         *,
@@ -752,10 +755,11 @@ class ListDecisionsRequest(_message.Message):
         decided_by: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        reviewer_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decided_by", b"decided_by", "match_id", b"match_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decided_by", b"decided_by", "match_id", b"match_id", "page_size", b"page_size", "page_token", b"page_token", "reviewer_id", b"reviewer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

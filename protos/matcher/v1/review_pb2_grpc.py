@@ -131,7 +131,9 @@ class ReviewServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetReviewTask(self, request, context):
-        """Returns one task with its video and candidates. Errors: TASK_NOT_FOUND.
+        """Returns one task. Its video and candidates are shown to a reviewer who holds it, or once it
+        is decided or closed; who looked at a finished one is noted in the audit.
+        Errors: TASK_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

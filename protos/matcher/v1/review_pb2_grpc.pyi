@@ -42,7 +42,10 @@ class ReviewServiceStub:
     the task is decided.
     """
     GetReviewTask: _grpc.UnaryUnaryMultiCallable[_review_pb2.GetReviewTaskRequest, _review_pb2.ReviewTask]
-    """Returns one task with its video and candidates. Errors: TASK_NOT_FOUND."""
+    """Returns one task. Its video and candidates are shown to a reviewer who holds it, or once it
+    is decided or closed; who looked at a finished one is noted in the audit.
+    Errors: TASK_NOT_FOUND.
+    """
     LeaseReviewTask: _grpc.UnaryUnaryMultiCallable[_review_pb2.LeaseReviewTaskRequest, _review_pb2.ReviewTask]
     """Leases a task: the named one, or the most valuable free one that passes the filter and
     that this reviewer has not voted on. The lease carries a fencing token greater than any
@@ -105,7 +108,10 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     the task is decided.
     """
     GetReviewTask: _aio.UnaryUnaryMultiCallable[_review_pb2.GetReviewTaskRequest, _review_pb2.ReviewTask]  # type: ignore[assignment]
-    """Returns one task with its video and candidates. Errors: TASK_NOT_FOUND."""
+    """Returns one task. Its video and candidates are shown to a reviewer who holds it, or once it
+    is decided or closed; who looked at a finished one is noted in the audit.
+    Errors: TASK_NOT_FOUND.
+    """
     LeaseReviewTask: _aio.UnaryUnaryMultiCallable[_review_pb2.LeaseReviewTaskRequest, _review_pb2.ReviewTask]  # type: ignore[assignment]
     """Leases a task: the named one, or the most valuable free one that passes the filter and
     that this reviewer has not voted on. The lease carries a fencing token greater than any
@@ -177,7 +183,10 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _review_pb2.GetReviewTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_review_pb2.ReviewTask, _abc.Awaitable[_review_pb2.ReviewTask]]:
-        """Returns one task with its video and candidates. Errors: TASK_NOT_FOUND."""
+        """Returns one task. Its video and candidates are shown to a reviewer who holds it, or once it
+        is decided or closed; who looked at a finished one is noted in the audit.
+        Errors: TASK_NOT_FOUND.
+        """
 
     @_abc_1.abstractmethod
     def LeaseReviewTask(

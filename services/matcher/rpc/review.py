@@ -37,7 +37,7 @@ class ReviewServicer(review_pb2_grpc.ReviewServiceServicer):
         return wire.tasks_response(page, self._clock.now(), request.reviewer_id)
 
     async def GetReviewTask(self, request: pb.GetReviewTaskRequest, context: Context) -> pb.ReviewTask:
-        opened = await self._reviews.get_review_task(request.task_id)
+        opened = await self._reviews.get_review_task(request.task_id, request.reviewer_id)
         return wire.open_task_message(opened, self._clock.now(), request.reviewer_id)
 
     async def LeaseReviewTask(self, request: pb.LeaseReviewTaskRequest, context: Context) -> pb.ReviewTask:
@@ -72,7 +72,11 @@ class ReviewServicer(review_pb2_grpc.ReviewServiceServicer):
 
     async def ListDecisions(self, request: pb.ListDecisionsRequest, context: Context) -> pb.ListDecisionsResponse:
         page = await self._reviews.list_decisions(
-            request.match_id, request.decided_by, request.page_size, request.page_token
+            request.match_id,
+            request.decided_by,
+            request.page_size,
+            request.page_token,
+            reader=request.reviewer_id,
         )
         return wire.decisions_response(page)
 

@@ -58,7 +58,7 @@ class Learning:
     async def create_calibration(
         self, request: RequestKey, *, activate: bool, actor: str, validate_only: bool
     ) -> Calibration:
-        """Learns from all decisions of the model in use; activates only what lowers the error."""
+        """Learns from the decisions on what the model in use said; activates only what lowers the error."""
         if validate_only:
             return await self._learnt()
 
@@ -99,7 +99,13 @@ class Learning:
         return drift_of(recent, earlier, await self._shelf.tasks.decisions(count=DRIFT_DECISIONS))
 
     async def _learnt(self) -> Calibration:
-        decisions = await self._shelf.tasks.decisions(count=DECISIONS_MAX)
+        model_version = self._index.names.engine.model_version
+        # Goldens are chosen and read by everyone: they measure readers and say nothing of the stream.
+        decisions = [
+            each
+            for each in await self._shelf.tasks.decisions(count=DECISIONS_MAX)
+            if each.expected is None and each.model_version == model_version
+        ]
         if len(decisions) < DECISIONS_MIN:
             raise TooFewDecisions(metadata={"decision_count": str(len(decisions))})
         weights = await self._qualities.weights()
@@ -109,7 +115,7 @@ class Learning:
         approve, review = from_decisions(after)
         return Calibration.of(
             terms,
-            model_version=self._index.names.engine.model_version,
+            model_version=model_version,
             decision_count=len(to_learn),
             held_out_count=len(held_out),
             ece_before=expected_calibration_error(before),

@@ -16,7 +16,7 @@ from services.matcher.domain import Candidate, Cause, Stats, StoredVideo, Video,
 from services.matcher.errors import Contended
 from services.matcher.index import LiveIndex
 from services.matcher.matching import candidate_of, post_of, ranked
-from services.matcher.queueing import FINISHED, reopened, task_for, task_needs
+from services.matcher.queueing import FINISHED, reopened, revalued, task_for, task_id_of, task_needs
 from services.matcher.results import Matched, RequestKey
 from services.matcher.reviewing import Task, closed
 from services.matcher.rulings import Basis, Ruling, ruled
@@ -98,7 +98,7 @@ class Matching:
     async def candidates(self, videos: Sequence[Video]) -> tuple[list[tuple[Candidate, ...]], Basis]:
         """What the index in use finds for each video."""
         names, found = await self._pool.match([post_of(video) for video in videos])
-        calibration = self._regime.calibration
+        calibration = self._regime.calibration_for(names.engine.model_version)
         basis = Basis(
             model_version=names.engine.model_version,
             calibration_version=calibration.version,
@@ -254,28 +254,37 @@ class Matching:
     ) -> tuple[list[Task], list[tuple[Task, Task]]]:
         """Review tasks to open, those that are worth more or less than they were, and those to close."""
         needs = [(ruling, task_needs(ruling)) for ruling in rulings]
-        wanted = {
-            match.id: task_for(
-                match, ruling.video.standing, self._index.card_of(match.title_id), self._regime.policy, now
-            )
+        policy = self._regime.policy
+        wanted = [
+            task_for(match, ruling.video.standing, self._index.card_of(match.title_id), policy, now)
             for ruling, need in needs
             for match in need.opened
+        ]
+        waiting = {
+            task_id: (match, ruling.video.standing)
+            for ruling, need in needs
+            for match in need.waiting
+            if (task_id := task_id_of(match.id)) not in settled
         }
-        unwanted = [task_id for _, need in needs for task_id in need.closed_ids if task_id not in settled]
-        old = [match.id for ruling, need in needs if ruling.video.version > 1 for match in need.opened]
-        known = await self._shelf.tasks.batch([*old, *unwanted]) if old or unwanted else {}
-        created = [task for task_id, task in wanted.items() if task_id not in known]
-        updated = [
-            (known[task_id], reopened(known[task_id], task))
-            for task_id, task in wanted.items()
-            if task_id in known and known[task_id].state in FINISHED
-        ]
+        unwanted = {task_id_of(match.id) for _, need in needs for match in need.closed} - set(settled)
+        old = [task_id_of(match.id) for ruling, need in needs if ruling.video.version > 1 for match in need.opened]
+        asked = [*old, *waiting, *unwanted]
+        known = await self._shelf.tasks.batch(asked) if asked else {}
+        updated: list[tuple[Task, Task]] = []
+        for before in known.values():
+            after = before
+            if before.id in waiting:
+                after = revalued(before, *waiting[before.id])
+            elif before.id in unwanted and before.state not in FINISHED:
+                after = closed(before, now)
+            if after != before:
+                updated.append((before, after))
         updated += [
-            (known[task_id], closed(known[task_id], now))
-            for task_id in unwanted
-            if task_id in known and known[task_id].state not in FINISHED
+            (known[task.id], reopened(known[task.id], task))
+            for task in wanted
+            if task.id in known and known[task.id].state in FINISHED
         ]
-        return created, updated
+        return [task for task in wanted if task.id not in known], updated
 
 
 def _before(video: Video, known: StoredVideo | None, now: datetime) -> StoredVideo:

@@ -1,6 +1,7 @@
 """Oversight of review: counts and records, the audit trail, and the clocks that run out."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -9,8 +10,8 @@ from chassis.clock import Clock
 from chassis.telemetry import Telemetry
 from services.matcher import audit, reviewing
 from services.matcher.audit import AuditEntry
-from services.matcher.domain import Cause, DecidedBy, MatchState
-from services.matcher.errors import AuditBroken
+from services.matcher.domain import Cause, DecidedBy, MatchState, match_id
+from services.matcher.errors import AppealClosed, AuditBroken
 from services.matcher.lifecycle import TaskState
 from services.matcher.results import ReviewStats
 from services.matcher.reviewing import Task
@@ -117,8 +118,9 @@ class Oversight:
         for task in await self._shelf.tasks.overdue(now, OVERDUE_MAX):
             await self._expire(task)
         for appeal in await self._shelf.appeals.overdue(now, OVERDUE_MAX):
-            await self._hearings.expire(appeal.id)
-            self._expired.labels("appeal").inc()
+            with contextlib.suppress(AppealClosed):  # somebody was faster
+                await self._hearings.expire(appeal.id)
+                self._expired.labels("appeal").inc()
         waiting = await self._shelf.tasks.count([TaskState.OPEN, TaskState.LEASED])
         oldest = await self._shelf.tasks.oldest()
         self._open.set(waiting)
@@ -142,7 +144,8 @@ class Oversight:
             if video and video.match_of(task.title_id)
             else []
         )
-        entry = audit.entry("sla", "task.expire", f"task:{task.id}", now)
+        match = match_id(task.video_id, task.title_id)
+        entry = audit.entry("sla", "task.expire", f"task:{task.id}", now, match=match)
         unit = Unit(time=now, tasks=[(task, reviewing.closed(task, now))], audit=[entry])
         try:
             await self._matching.write(rulings, unit)

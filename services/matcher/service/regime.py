@@ -44,6 +44,10 @@ class RegimeFollower:
             now_s=self._clock.now().timestamp(),
         )
 
+    def calibration_for(self, model_version: str) -> Calibration:
+        """The active calibration, if it was learnt on this model: on another one it means nothing."""
+        return self.calibration if self.calibration.model_version == model_version else BARE
+
     async def begin(self) -> None:
         """Reads what is in force; the first policy of an empty store is the default one."""
         if (await self._state.read()).policy_version == "":

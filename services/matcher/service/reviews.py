@@ -1,21 +1,21 @@
 """The review queue: leases and votes, one holder a task, and what a settled task does to its match."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from chassis import paging
 from chassis.clock import Clock
-from chassis.ids import NewId, derived_id
+from chassis.ids import NewId
 from chassis.mongo import Document, RequestIdReused, run_idempotent
 from services.matcher import audit, reviewing
 from services.matcher.appeals import Decision
 from services.matcher.calibration import keys_of, logit_of
-from services.matcher.domain import Cause, DecidedBy, Match, MatchState
+from services.matcher.domain import Cause, DecidedBy, Match, MatchState, match_id
 from services.matcher.errors import Contended, LeaseLost, NoTask, TaskNotFound
 from services.matcher.lifecycle import TaskState
-from services.matcher.queueing import golden, task_for
+from services.matcher.queueing import FINISHED, golden, golden_id_of, task_for
 from services.matcher.results import OpenTask, RequestKey, TaskFilter
 from services.matcher.reviewing import LEASE_S, Task, Verdict, Vote, is_live
 from services.matcher.rulings import Ruling, said
@@ -67,7 +67,7 @@ class Reviews:
         self._new_id = new_id
         self._token_key = token_key
         self._reading = asyncio.Lock()
-        self._free: dict[TaskFilter, tuple[float, list[Task]]] = {}
+        self._free: dict[tuple[TaskFilter, bool], tuple[float, list[Task]]] = {}
 
     async def list_review_tasks(
         self, state: TaskState | None, wanted: TaskFilter, page_size: int, page_token: str
@@ -82,8 +82,18 @@ class Reviews:
         token = paging.encode(self._token_key, query, (found[-1].rank, found[-1].id)) if is_more else ""
         return tuple(found), token
 
-    async def get_review_task(self, task_id: str) -> OpenTask:
-        return await self._opened(await self._task(task_id))
+    async def get_review_task(self, task_id: str, reader: str = "") -> OpenTask:
+        """The task; a reader sees its video while they hold it, or once it is finished, which is noted."""
+        task = await self._task(task_id)
+        if not reader:
+            return await self._opened(task)
+        now = self._clock.now()
+        if task.state in FINISHED:
+            entry = audit.entry(reader, "task.view", f"task:{task.id}", now, match=_match_id(task))
+            await self._shelf.committer.commit(Unit(time=now, audit=[entry]))
+        elif not (is_live(task, now) and task.lease is not None and task.lease.holder == reader):
+            return OpenTask(task=task, video=None, policy_text=self._regime.policy.description)
+        return await self._opened(task)
 
     async def lease_review_task(
         self,
@@ -138,7 +148,7 @@ class Reviews:
 
     async def create_golden_task(self, match_id: str, expected: Verdict, request: RequestKey, *, actor: str) -> Task:
         """A task whose answer is known; every reviewer meets it once, among the others."""
-        task_id = f"gold:{derived_id(match_id)}"
+        task_id = golden_id_of(match_id)
 
         async def create() -> Document:
             match = await self._anchors.get_match(match_id)
@@ -148,7 +158,7 @@ class Reviews:
             task = task_for(match, video.standing, regime.card_of(match.title_id), regime.policy, now)
             if await self._shelf.tasks.get(task_id) is None:
                 entry = audit.entry(actor or "unknown", "task.golden", f"task:{task_id}", now, match=match_id)
-                unit = Unit(time=now, new_tasks=[golden(task, task_id, expected)], audit=[entry])
+                unit = Unit(time=now, new_tasks=[golden(task, match_id, expected)], audit=[entry])
                 await self._shelf.committer.commit(unit)
             return {}
 
@@ -156,9 +166,9 @@ class Reviews:
         return await self._task(task_id)
 
     async def list_decisions(
-        self, match_id: str, reviewer_id: str, page_size: int, page_token: str
+        self, match_id: str, reviewer_id: str, page_size: int, page_token: str, *, reader: str = ""
     ) -> tuple[tuple[Decision, ...], str]:
-        """Votes, newest first."""
+        """Votes, newest first; of tasks that are not finished a reader sees only their own, lest they be led."""
         query = paging.query_hash("decisions", match_id, reviewer_id)
         after = paging.decode(self._token_key, query, page_token)
         count = paging.size(page_size)
@@ -166,6 +176,11 @@ class Reviews:
             match_id=match_id, reviewer_id=reviewer_id, before=str(after[0]) if after else "", count=count
         )
         token = paging.encode(self._token_key, query, (found[-1].id,)) if len(found) == count else ""
+        if reader:
+            others = {each.task_id for each in found if each.vote.reviewer_id != reader}
+            tasks = await self._shelf.tasks.batch(others) if others else {}
+            hidden = {task_id for task_id, task in tasks.items() if task.state not in FINISHED}
+            found = [each for each in found if each.vote.reviewer_id == reader or each.task_id not in hidden]
         return tuple(found), token
 
     async def _decide(self, task_id: str, vote: Vote) -> None:
@@ -203,6 +218,7 @@ class Reviews:
             reason=vote.reason_code.name,
             right_title=vote.right_title_id,
             token=vote.token,
+            match=_match_id(task),
             outcome=after.outcome.verdict.name if after.outcome else "",
         )
         decisions = [] if vote.verdict is Verdict.SKIP else [await self._decision(task, after.votes[-1])]
@@ -228,6 +244,7 @@ class Reviews:
         evidence = match.candidate.evidence if match else ()
         shifts = sum(each.contribution for each in evidence if each.value.startswith("calibration "))
         keys = keys_of(evidence)
+        probability = match.candidate.probability if match else task.probability
         return Decision(
             id=self._new_id(),
             task_id=task.id,
@@ -235,25 +252,26 @@ class Reviews:
             video_id=task.video_id,
             title_id=task.title_id,
             vote=vote,
-            probability=task.probability,
-            logit=logit_of(task.probability) - shifts,
+            probability=probability,
+            logit=logit_of(probability) - shifts,
+            model_version=match.model_version if match else "",
             match_state=match.state if match else MatchState.WITHDRAWN,
             signals=tuple(key for kind, key in keys if kind == "signal"),
             aliases=tuple(key for kind, key in keys if kind == "alias"),
             expected=task.expected,
         )
 
-    async def _free_tasks(self, wanted: TaskFilter, *, is_fresh: bool) -> list[Task]:
+    async def _free_tasks(self, wanted: TaskFilter, *, is_golden: bool, is_fresh: bool) -> list[Task]:
         """Free tasks in the order of the queue, at most a second old unless asked for fresh ones.
 
         All readers of this process share the list, so that no two of them try the same task.
         """
         async with self._reading:
-            read_at, known = self._free.get(wanted, (-FREE_KEPT_S, []))
+            read_at, known = self._free.get((wanted, is_golden), (-FREE_KEPT_S, []))
             age_s = self._clock.monotonic() - read_at
             if age_s >= (FRESH_S if is_fresh or not known else FREE_KEPT_S):
-                known = await self._shelf.tasks.free(wanted, self._clock.now(), FREE_READ_MAX)
-                self._free[wanted] = (self._clock.monotonic(), known)
+                known = await self._shelf.tasks.free(wanted, self._clock.now(), FREE_READ_MAX, is_golden=is_golden)
+                self._free[wanted, is_golden] = (self._clock.monotonic(), known)
             return known
 
     async def _held_under(self, hold: Hold) -> Task | None:
@@ -266,14 +284,23 @@ class Reviews:
 
     async def _lease_best(self, wanted: TaskFilter, hold: Hold) -> Task | None:
         for is_fresh in (False, True):
-            free = await self._free_tasks(wanted, is_fresh=is_fresh)
-            while (task := next((each for each in free if hold.reviewer_id not in each.seen_by), None)) is not None:
-                free.remove(task)
+            goldens = await self._free_tasks(wanted, is_golden=True, is_fresh=False)
+            free = await self._free_tasks(wanted, is_golden=False, is_fresh=is_fresh)
+            while (task := _first_unseen(free, hold.reviewer_id)) is not None:
+                # Nothing is awaited between the choice and its leaving the list: no two readers choose the same.
+                golden_task = self._golden_instead(task, goldens, hold.reviewer_id)
+                (goldens if golden_task else free).remove(golden_task or task)
                 try:
-                    return await self._lease(task, hold)
+                    return await self._lease(golden_task or task, hold)
                 except Stale:
                     continue  # someone in another process was faster
         return None
+
+    def _golden_instead(self, task: Task, goldens: Sequence[Task], reviewer_id: str) -> Task | None:
+        """A task with a known answer in place of every so many: which one, the reviewer cannot tell."""
+        if not reviewing.is_sampled(f"{reviewer_id}:{task.id}", self._regime.policy.golden_share):
+            return None
+        return _first_unseen(goldens, reviewer_id)
 
     async def _lease_named(self, task_id: str, hold: Hold) -> Task:
         for _ in range(ATTEMPTS_MAX):
@@ -287,7 +314,9 @@ class Reviews:
     async def _lease(self, task: Task, hold: Hold) -> Task:
         now = self._clock.now()
         after = reviewing.leased(task, hold.reviewer_id, now, hold.lease_s, request_id=hold.request_id)
-        entry = audit.entry(hold.reviewer_id, "task.lease", f"task:{task.id}", now, token=after.token)
+        entry = audit.entry(
+            hold.reviewer_id, "task.lease", f"task:{task.id}", now, token=after.token, match=_match_id(task)
+        )
         await self._shelf.committer.commit(Unit(time=now, tasks=[(task, after)], audit=[entry]))
         return after
 
@@ -298,7 +327,8 @@ class Reviews:
             now = self._clock.now()
             task = await self._task(task_id)
             after = change(task, now)
-            entries = [audit.entry(actor, act, f"task:{task_id}", now, token=task.token)] if act else []
+            detail = {"token": task.token, "match": _match_id(task)}
+            entries = [audit.entry(actor, act, f"task:{task_id}", now, **detail)] if act else []
             try:
                 await self._shelf.committer.commit(Unit(time=now, tasks=[(task, after)], audit=entries))
             except Stale:
@@ -323,3 +353,11 @@ class Reviews:
             video=await self._shelf.videos.get(task.video_id),
             policy_text=self._regime.policy.description,
         )
+
+
+def _first_unseen(tasks: Sequence[Task], reviewer_id: str) -> Task | None:
+    return next((each for each in tasks if reviewer_id not in each.seen_by), None)
+
+
+def _match_id(task: Task) -> str:
+    return match_id(task.video_id, task.title_id)

@@ -239,7 +239,8 @@ def _policy_document(policy: Policy) -> Document:
 
 
 def _policy_of(document: Document) -> Policy:
-    given = {field.name: document[field.name] for field in fields(Policy) if field.name != "version"}
+    # A version stored before a field was thought of has its default.
+    given = {field.name: document[field.name] for field in fields(Policy) if field.name in document}
     given |= {name: tuple(given[name]) for name in ("creator_regions", "viewer_regions", "blocked_viewer_regions")}
     given["account_types"] = tuple(AccountType(kind) for kind in given["account_types"])
     return Policy(version=document["_id"], **given)

@@ -50,22 +50,27 @@ class Tasks:
     async def page(
         self, states: Iterable[TaskState], wanted: TaskFilter, after: Sequence[object], count: int
     ) -> list[Task]:
-        """Tasks in the order of the queue, after a position."""
-        query: Document = {"state": {"$in": [int(state) for state in states]}, **_filter(wanted)}
+        """Tasks in the order of the queue, after a position; golden ones only while somebody holds them."""
+        query: Document = {
+            "state": {"$in": [int(state) for state in states]},
+            "$and": [{"$or": [{"gold": None}, {"state": int(TaskState.LEASED)}]}],
+            **_filter(wanted),
+        }
         if after:
             rank, task_id = after
-            query["$or"] = [{"rank": {"$lt": rank}}, {"rank": rank, "_id": {"$gt": task_id}}]
+            query["$and"].append({"$or": [{"rank": {"$lt": rank}}, {"rank": rank, "_id": {"$gt": task_id}}]})
         with deadline():
             cursor = self._database.tasks.find(query, sort=[("rank", -1), ("_id", 1)]).limit(count)
             return [task_of(document) async for document in cursor]
 
-    async def free(self, wanted: TaskFilter, now: datetime, count: int) -> list[Task]:
-        """Tasks that nobody holds, in the order of the queue."""
+    async def free(self, wanted: TaskFilter, now: datetime, count: int, *, is_golden: bool = False) -> list[Task]:
+        """Tasks that nobody holds, in the order of the queue: ordinary ones, or those with a known answer."""
         query: Document = {
             "$or": [
                 {"state": int(TaskState.OPEN)},
                 {"state": int(TaskState.LEASED), "lease.exp": {"$lte": now}},
             ],
+            "gold": {"$ne": None} if is_golden else None,
             **_filter(wanted),
         }
         with deadline():

@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from chassis.timestamps import timestamp
+from protos.matcher.v1 import matcher_pb2
 from protos.matcher.v1 import review_pb2 as pb
 from services.matcher.agreement import ReviewerQuality
 from services.matcher.appeals import Appeal, Decision
 from services.matcher.audit import AuditEntry
-from services.matcher.domain import Match
+from services.matcher.domain import DecidedBy, Match
 from services.matcher.lifecycle import TaskState
 from services.matcher.results import Drift, OpenTask, ReviewStats, TaskFilter
 from services.matcher.reviewing import ReasonCode, Task, TaskKind, Verdict, Vote
@@ -69,11 +70,20 @@ def open_task_message(opened: OpenTask, now: datetime, reader: str) -> pb.Review
     message = task_message(opened.task, now, reader)
     message.policy_text = opened.policy_text
     if opened.video is not None:
+        shown = _undecided if opened.task.state in {TaskState.OPEN, TaskState.LEASED} else match_message
         message.video.CopyFrom(video_message(opened.video))
-        message.candidates.extend(map(match_message, opened.video.matches))
+        message.candidates.extend(map(shown, opened.video.matches))
         match = opened.video.match_of(opened.task.title_id)
         if match is not None:
-            message.match.CopyFrom(match_message(match))
+            message.match.CopyFrom(shown(match))
+    return message
+
+
+def _undecided(match: Match) -> matcher_pb2.Match:
+    """The match as if nobody had decided it: the state of a golden task's match is its answer."""
+    message = match_message(match)
+    message.state = matcher_pb2.MATCH_STATE_IN_REVIEW
+    message.decided_by = DecidedBy.POLICY.value
     return message
 
 

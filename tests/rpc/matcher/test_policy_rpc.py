@@ -7,7 +7,9 @@ import pytest
 
 from protos.matcher.v1 import matcher_pb2, review_pb2
 from protos.matcher.v1 import policy_pb2 as pb
+from services.matcher.calibration import HELD_OUT_SHARE
 from services.matcher.decision import replay
+from services.matcher.reviewing import is_sampled
 from tests.matcher_world import a_title, a_video, fields_of, reason_of
 
 
@@ -172,12 +174,15 @@ async def test_a_title_switch_is_told_to_those_who_follow_the_feed(world):
     assert (await world.changes())[-1].cause == matcher_pb2.MATCH_CHANGE_CAUSE_KILL_SWITCH
 
 
-async def review_all(world, verdicts, reviewer="ann"):
-    for verdict in verdicts:
+async def review_all(world, verdict_of, reviewer="ann"):
+    """Reads until nothing waits; what is said of a video is `verdict_of` it."""
+    while True:
         try:
             task = await world.review.LeaseReviewTask(review_pb2.LeaseReviewTaskRequest(reviewer_id=reviewer))
-        except grpc.aio.AioRpcError:
+        except grpc.aio.AioRpcError as error:
+            assert reason_of(error) == "NO_TASK"
             return
+        verdict = verdict_of(task.video_id)
         await world.review.DecideReviewTask(
             review_pb2.DecideReviewTaskRequest(
                 task_id=task.id, reviewer_id=reviewer, lease_token=task.lease.token, verdict=verdict
@@ -185,13 +190,19 @@ async def review_all(world, verdicts, reviewer="ann"):
         )
 
 
+def one_in_three():
+    """A reader who approves every third video, of those to learn from and of those to judge by alike."""
+    no, yes = review_pb2.VERDICT_REJECT, review_pb2.VERDICT_APPROVE
+    turns = {is_held_out: itertools.cycle((no, no, yes)) for is_held_out in (False, True)}
+    return lambda video_id: next(turns[is_sampled(video_id, HELD_OUT_SHARE)])
+
+
 async def test_decisions_teach_a_calibration_that_can_be_rolled_back(world):
     creation = pb.CreateCalibrationRequest(activate=True, actor="ops")
     assert await refused(world.policy.CreateCalibration(creation)) == "TOO_FEW_DECISIONS"
     await create(world, await another(world, second_read_share=0.0), activate=True)
     await world.match(*[a_video(f"v{k}", "Up") for k in range(70)])
-    no, yes = review_pb2.VERDICT_REJECT, review_pb2.VERDICT_APPROVE
-    await review_all(world, itertools.cycle((no, no, yes)))
+    await review_all(world, one_in_three())
     learnt = await world.policy.CreateCalibration(creation)
     assert learnt.ece_after < learnt.ece_before
     assert learnt.decision_count + learnt.held_out_count == 70

@@ -139,7 +139,7 @@ async def test_a_second_reader_is_blind_and_a_third_adjudicates(world):
     first = await decide(world, await lease(world, "ann"), "ann")
     assert first.task.state == pb.REVIEW_TASK_STATE_OPEN
     assert await refused(lease(world, "ann")) == "NO_TASK"
-    assert await refused(lease(world, "ann", task_id="v1:up")) == "ALREADY_VOTED"
+    assert await refused(lease(world, "ann", task_id=first.task.id)) == "ALREADY_VOTED"
     second = await lease(world, "bob")
     assert (list(second.votes), second.kind, second.required_votes) == ([], pb.REVIEW_TASK_KIND_FIRST_READ, 1)
     disputed = await decide(world, second, "bob", pb.VERDICT_REJECT)
@@ -272,10 +272,15 @@ async def test_an_appeal_nobody_hears_is_granted(single):
 
 
 async def test_the_audit_tells_who_saw_and_decided_what_and_cannot_be_changed(single):
-    await decide(single, await lease(single), verdict=pb.VERDICT_REJECT, reason_code=pb.REASON_CODE_SPAM)
-    page = await single.review.ListAuditEntries(pb.ListAuditEntriesRequest(subject="task:v1:up"))
-    assert [(entry.actor, entry.act) for entry in page.entries] == [("ann", "task.lease"), ("ann", "task.decide")]
+    task = await lease(single)
+    await decide(single, task, verdict=pb.VERDICT_REJECT, reason_code=pb.REASON_CODE_SPAM)
+    await single.review.GetReviewTask(pb.GetReviewTaskRequest(task_id=task.id, reviewer_id="bob"))
+    page = await single.review.ListAuditEntries(pb.ListAuditEntriesRequest(subject=f"task:{task.id}"))
+    seen = [(entry.actor, entry.act) for entry in page.entries]
+    assert seen == [("ann", "task.lease"), ("ann", "task.decide"), ("bob", "task.view")]
+    assert json.loads(page.entries[0].detail_json)["match"] == "v1:up"
     assert json.loads(page.entries[1].detail_json)["reason"] == "SPAM"
+    assert all(entry.time.seconds for entry in page.entries)
 
     async def export():
         return [entry async for piece in single.review.ExportAudit(pb.ExportAuditRequest()) for entry in piece.entries]

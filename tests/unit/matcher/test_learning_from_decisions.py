@@ -48,6 +48,7 @@ def a_decision(reviewer="ann", verdict=Verdict.APPROVE, *, task="t", p=0.6, **fi
         "title_id": "x",
         "probability": p,
         "logit": logit_of(p),
+        "model_version": "m1",
         "match_state": MatchState.IN_REVIEW,
         "signals": ("title",),
         "aliases": ("up",),
