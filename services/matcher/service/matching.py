@@ -301,15 +301,6 @@ def _before(video: Video, known: StoredVideo | None, now: datetime) -> StoredVid
     )
 
 
-def _require_distinct(videos: Sequence[Video]) -> None:
-    """A batch names each video once."""
-    seen: set[str] = set()
-    for number, video in enumerate(videos):
-        if video.id in seen:
-            raise InvalidArgument(
-                violations=[Violation(f"videos[{number}].id", "names a video that this batch already has")]
-            )
-        seen.add(video.id)
 def _archived(video: Video, newer: Stats | None, now: datetime) -> StoredVideo:
     """A video that no store of matches knows, with the numbers that came since it was sent."""
     standing = standing_of(video, now.timestamp())
@@ -321,3 +312,12 @@ def _archived(video: Video, newer: Stats | None, now: datetime) -> StoredVideo:
     )
 
 
+def _require_distinct(videos: Sequence[Video]) -> None:
+    """A batch names each video once."""
+    seen: set[str] = set()
+    for number, video in enumerate(videos):
+        if video.id in seen:
+            raise InvalidArgument(
+                violations=[Violation(f"videos[{number}].id", "names a video that this batch already has")]
+            )
+        seen.add(video.id)
