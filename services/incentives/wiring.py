@@ -121,7 +121,7 @@ class Reporter:
         }
         self._counters = {
             "events_refused": telemetry.counter(
-                "incentives_events_refused", "Events of joins and grants that metrics will never take."
+                "incentives_events_refused_total", "Events of joins and grants that metrics will never take."
             ),
         }
 

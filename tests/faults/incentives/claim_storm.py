@@ -21,7 +21,7 @@ from typing import Self
 import grpc.aio
 
 from chassis import embedded, mongo, status
-from chassis.errors import Aborted, Cancelled, DeadlineExceeded, SpotlightError, Unavailable
+from chassis.errors import Aborted, Cancelled, DeadlineExceeded, Unavailable
 from protos.incentives.v1 import incentives_pb2, incentives_pb2_grpc
 from services.incentives.campaigns import stock_counts
 from services.incentives.domain import (
@@ -58,12 +58,20 @@ class Storm:
     waitlist_max: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A final no, and when it was heard."""
+
+    reason: str
+    heard: datetime
+
+
 @dataclass(slots=True)
 class Aftermath:
     """What the clients saw."""
 
     grants: dict[str, object] = field(default_factory=dict)
-    refusals: dict[str, list[SpotlightError]] = field(default_factory=dict)
+    refusals: dict[str, list[Refusal]] = field(default_factory=dict)
     extra: Counter[str] = field(default_factory=Counter)
     retries: Counter[str] = field(default_factory=Counter)
     executed_then_lost: int = 0
@@ -215,11 +223,13 @@ async def rage(fleet: Fleet, campaign: Campaign, storm: Storm) -> Aftermath:
 
 async def _ask(fleet, campaign, storm, chance, aftermath, creator_id, request_id):
     answer = await _persist(fleet, campaign, storm, chance, aftermath, creator_id, request_id)
-    if isinstance(answer, SpotlightError):
+    if isinstance(answer, Refusal):
         aftermath.refusals.setdefault(creator_id, []).append(answer)
     else:
         known = aftermath.grants.setdefault(creator_id, answer)
-        assert known.id == answer.id, "the same request has the same grant"
+        assert (known.id, known.unit_number, known.code) == (answer.id, answer.unit_number, answer.code), (
+            "the same request has the same grant"
+        )
 
 
 async def _second(fleet, campaign, storm, chance, aftermath, creator_id):
@@ -227,8 +237,9 @@ async def _second(fleet, campaign, storm, chance, aftermath, creator_id):
     answer = await _persist(
         fleet, campaign, storm, chance, aftermath, creator_id, f"storm-{storm.seed}-{creator_id}-second"
     )
-    if isinstance(answer, SpotlightError):
+    if isinstance(answer, Refusal):
         aftermath.extra[answer.reason] += 1
+        aftermath.refusals.setdefault(creator_id, []).append(answer)
     else:
         aftermath.extra["granted"] += 1
         aftermath.grants.setdefault(f"{creator_id}/second", answer)
@@ -250,7 +261,7 @@ async def _persist(fleet, campaign, storm, chance, aftermath, creator_id, reques
         except grpc.aio.AioRpcError as error:
             refusal = status.from_rpc_error(error)
             if not isinstance(refusal, AGAIN):
-                return refusal
+                return Refusal(refusal.reason, datetime.now(UTC))
             lost = True
             aftermath.retries[refusal.kind.name] += 1
             await asyncio.sleep(chance.uniform(0.01, 0.2))

@@ -4,6 +4,7 @@ import itertools
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -20,8 +21,22 @@ from services.incentives.peers import ToldEvent, VideoCount
 from services.incentives.rpc import SERVICE_NAME, IncentivesServicer
 from services.incentives.wiring import Peers, Wired, wire
 
+HERE = Path(__file__).parent
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 KEY = bytes(range(32))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "stress: the long form (minutes); run with -m stress")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if "stress" in (config.getoption("markexpr") or ""):
+        return
+    long = [item for item in items if HERE in item.path.parents and item.get_closest_marker("stress")]
+    if long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
 
 
 @dataclass

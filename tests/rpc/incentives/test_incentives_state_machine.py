@@ -1,7 +1,8 @@
-"""Random lives of grants against a model a child could keep: three shirts, a line of two, one minute to redeem."""
+"""Random lives of campaigns and grants against a model of a page: shirts that are shipped, tickets that have codes."""
 
 import asyncio
 from collections.abc import Awaitable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,63 +16,42 @@ from chassis.errors import SpotlightError
 from chassis.ids import new_id
 from chassis.telemetry import Telemetry
 from services.incentives.claims import Claim
-from services.incentives.domain import CampaignAct, Creator, Reward, RewardKind, Task, TaskKind, Terms
+from services.incentives.domain import (
+    CampaignAct,
+    Creator,
+    EligibilityRules,
+    Reward,
+    RewardKind,
+    Task,
+    TaskKind,
+    Terms,
+)
 from services.incentives.feed import MatchChange
-from services.incentives.participation import MatchState, Video, VideoMatch
+from services.incentives.participation import MatchState, ShippingState, Video, VideoMatch
 from services.incentives.wiring import Peers, wire
+from tests.rpc.incentives.lives import ACTS, LINE_MAX, TTL_S, Model
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
-UNITS, LINE_MAX, TTL_S = 3, 2, 60
-CREATORS = st.sampled_from(["ann", "bob", "cid", "dan", "eve", "fay"])
-HOLDING = {"reserved", "redeemed"}
-
-
-class Model:
-    """What should be, in a dictionary or two."""
-
-    def __init__(self) -> None:
-        self.state: dict[str, str] = {}
-        self.owner: dict[str, str] = {}
-        self.ends: dict[str, datetime | None] = {}
-        self.line: list[str] = []
-        self.lost: set[str] = set()
-
-    def of(self, creator: str) -> str | None:
-        """The grant that keeps a creator from another one."""
-        kept = {"waitlisted", "reserved", "redeemed", "revoked"}
-        return next((each for each, owner in self.owner.items() if owner == creator and self.state[each] in kept), None)
-
-    @property
-    def free(self) -> int:
-        return UNITS - sum(state in HOLDING for state in self.state.values())
-
-    def promote(self, now: datetime) -> None:
-        while self.line and self.free:
-            self.reserve(self.line.pop(0), now)
-
-    def reserve(self, grant: str, now: datetime) -> None:
-        self.state[grant] = "reserved"
-        self.ends[grant] = None if self.owner[grant] in self.lost else now + timedelta(seconds=TTL_S)
-
-    def claim(self, creator: str) -> str:
-        if creator in self.lost:
-            return "REWARD_LOCKED"
-        if self.of(creator):
-            return "ALREADY_CLAIMED"
-        if not self.line and self.free:
-            return "reserved"
-        return "waitlisted" if len(self.line) < LINE_MAX else "WAITLIST_FULL"
+UNITS = 3
+NAMES = ["ann", "bob", "cid", "dan", "eve", "fay"]
+CREATORS = st.sampled_from(NAMES)
+GRANTS = st.integers(0, 50)
 
 
 class GrantLives(RuleBasedStateMachine):
+    """Shirts: reserved for a minute, redeemed, shipped."""
+
     mongo_url = ""
+    kind = RewardKind.MERCHANDISE
 
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
         self.clock = FakeClock(START)
-        self.model = Model()
+        self.model = Model(UNITS, is_ticket=self.kind.has_codes)
         self.count = 0
+        self.codes: set[str] = set()
+        self.shown: dict[str, str] = {}
         self.do(self.open())
 
     def do(self, work: Awaitable):
@@ -87,34 +67,64 @@ class GrantLives(RuleBasedStateMachine):
     async def open(self) -> None:
         self.database = mongo.connect(self.mongo_url, f"lives_{new_id().lower()}")
         self.house = await wire(
-            self.database, token_key=b"k" * 32, code_keys=[], telemetry=Telemetry(), peers=Peers(), clock=self.clock
+            self.database,
+            token_key=b"k" * 32,
+            code_keys=[bytes(32)],
+            telemetry=Telemetry(),
+            peers=Peers(),
+            clock=self.clock,
+        )
+        reward = Reward(
+            id="prize",
+            display_name="Prize",
+            kind=self.kind,
+            stock_count=0 if self.kind.has_codes else UNITS,
+            waitlist_max=LINE_MAX,
+            reservation_ttl_s=TTL_S,
         )
         terms = Terms(
             display_name="Lives",
             title_ids=("t1",),
             start_time=START,
             end_time=START + timedelta(days=28),
+            rules=EligibilityRules(strike_score_max=1.0),
             tasks=(Task(id="one", display_name="One", kind=TaskKind.VIDEOS, target=1),),
-            rewards=(
-                Reward(
-                    id="shirt",
-                    display_name="Shirt",
-                    kind=RewardKind.MERCHANDISE,
-                    stock_count=UNITS,
-                    waitlist_max=LINE_MAX,
-                    reservation_ttl_s=TTL_S,
-                ),
-            ),
+            rewards=(reward,),
         )
         created = await self.house.campaigns.create_campaign("s", terms, self.number(), "test")
+        self.campaign_id = created.id
+        if self.kind.has_codes:
+            await self.bring(UNITS)
         for act in (CampaignAct.SCHEDULE, CampaignAct.START):
-            view = await self.house.campaigns.change_campaign_state(
-                created.id, act, reason="", etag="", request_id=self.number(), actor="test"
-            )
-        self.campaign = view.campaign
-        for creator in ("ann", "bob", "cid", "dan", "eve", "fay"):
-            await self.house.participation.enrol(self.campaign.id, creator, "", self.number())
+            await self.act(act)
+        for creator in NAMES:
+            await self.house.participation.enrol(self.campaign_id, creator, "", self.number())
             await self.tell(creator, MatchState.APPROVED)
+        self.clock.advance(1)
+
+    async def act(self, act: CampaignAct):
+        return await self.house.campaigns.change_campaign_state(
+            self.campaign_id, act, reason="", etag="", request_id=self.number(), actor="test"
+        )
+
+    async def bring(self, count: int) -> None:
+        codes = [f"CODE-{len(self.codes) + number:03d}" for number in range(count)]
+        self.codes |= set(codes)
+        await self.house.rewards.import_reward_codes(self.campaign_id, "prize", codes, self.number(), "test")
+
+    async def grow(self) -> None:
+        campaign = (await self.house.campaigns.get_campaign(self.campaign_id)).campaign
+        reward = campaign.terms.rewards[0]
+        terms = replace(campaign.terms, rewards=(replace(reward, stock_count=reward.stock_count + 1),))
+        await self.house.campaigns.update_campaign(
+            self.campaign_id,
+            terms,
+            ["rewards"],
+            etag="",
+            validate_only=False,
+            request_id=self.number(),
+            actor="test",
+        )
 
     async def tell(self, creator: str, state: MatchState) -> None:
         self.count += 1
@@ -135,91 +145,144 @@ class GrantLives(RuleBasedStateMachine):
         except SpotlightError as refusal:
             return refusal.reason
         self.last = view.grant
+        if view.code:
+            assert self.shown.setdefault(view.code, view.grant.id) == view.grant.id, "a code is one grant's"
         return view.grant.state.value
 
     def pick(self, index: int) -> str:
-        grants = sorted(self.model.state)
+        grants = sorted(self.model.lives)
         return grants[index % len(grants)]
 
-    @rule(creator=CREATORS)
-    def claim(self, creator: str) -> None:
+    @rule(creator=CREATORS, device=st.sampled_from(["", "", "d1", "d2"]))
+    def claim(self, creator: str, device: str) -> None:
         wanted = self.model.claim(creator)
-        claim = Claim(campaign_id=self.campaign.id, reward_id="shirt", creator_id=creator, request_id=self.number())
+        claim = Claim(
+            campaign_id=self.campaign_id,
+            reward_id="prize",
+            creator_id=creator,
+            request_id=self.number(),
+            device_id_hash=device,
+        )
         assert self.tried(self.house.rewards.claim_reward(claim)) == wanted
         if wanted in {"reserved", "waitlisted"}:
-            self.model.owner[self.last.id] = creator
-            self.model.state[self.last.id] = wanted
-            self.model.ends[self.last.id] = self.last.expire_time
-            if wanted == "waitlisted":
-                self.model.line.append(self.last.id)
+            self.model.claimed(self.last.id, creator, wanted, device, self.clock.now())
             assert self.tried(self.house.rewards.claim_reward(claim)) == wanted, "a repeat gives the same"
 
-    @precondition(lambda self: self.model.state)
-    @rule(index=st.integers(0, 50))
+    @precondition(lambda self: self.model.lives)
+    @rule(index=GRANTS)
     def redeem(self, index: int) -> None:
         grant = self.pick(index)
-        creator, state, ends = self.model.owner[grant], self.model.state[grant], self.model.ends.get(grant)
-        found = self.tried(self.house.rewards.redeem_grant(grant, creator, self.number()))
-        if state == "expired" or (state == "reserved" and ends is not None and ends <= self.clock.now()):
-            assert found == "RESERVATION_EXPIRED"
-        elif state != "reserved":
-            assert found == "ACT_NOT_ALLOWED"
-        elif creator in self.model.lost:
-            assert found == "GRANT_HELD"
-        else:
-            assert found == "redeemed"
-            self.model.state[grant] = found
+        wanted = self.model.redeem(grant, self.clock.now())
+        creator, request_id = self.model.lives[grant].owner, self.number()
+        assert self.tried(self.house.rewards.redeem_grant(grant, creator, request_id)) == wanted
+        assert self.tried(self.house.rewards.redeem_grant(grant, creator, request_id)) == wanted, "a repeat is the same"
 
-    @precondition(lambda self: self.model.state)
-    @rule(index=st.integers(0, 50), by_person=st.booleans())
+    @precondition(lambda self: self.model.lives)
+    @rule(index=GRANTS, to=st.sampled_from(["preparing", "shipped", "delivered", "returned"]))
+    def ship(self, index: int, to: str) -> None:
+        grant = self.pick(index)
+        work = self.house.rewards.fulfil_grant(
+            grant, ShippingState(to), carrier="", tracking_reference="", request_id=self.number(), actor="eve"
+        )
+        assert self.tried(work) == self.model.ship(grant, to)
+
+    @precondition(lambda self: self.model.lives)
+    @rule(index=GRANTS, by_person=st.booleans())
     def take_back(self, index: int, *, by_person: bool) -> None:
         grant = self.pick(index)
-        rewards = self.house.rewards
+        rewards, owner, now = self.house.rewards, self.model.lives[grant].owner, self.clock.now()
         if by_person:
             found = self.tried(rewards.revoke_grant(grant, "because", self.number(), "eve"))
+            assert found == self.model.revoke(grant, now)
         else:
-            found = self.tried(rewards.roll_back_grant(grant, self.model.owner[grant], "", self.number()))
-        if self.model.state[grant] in {"waitlisted", *HOLDING}:
-            assert found == ("revoked" if by_person else "rolled_back")
-            self.model.state[grant] = found
-            if grant in self.model.line:
-                self.model.line.remove(grant)
-            self.model.promote(self.clock.now())
-        else:
-            assert found == "ACT_NOT_ALLOWED"
+            found = self.tried(rewards.roll_back_grant(grant, owner, "", self.number()))
+            assert found == self.model.roll_back(grant, now)
+
+    @precondition(lambda self: any("SHARED_DEVICE" in life.holds for life in self.model.lives.values()))
+    @rule(index=GRANTS, approve=st.booleans())
+    def release(self, index: int, *, approve: bool) -> None:
+        grant = self.pick(index)
+        work = self.house.rewards.release_grant(
+            grant, approve=approve, reason="looked at", request_id=self.number(), actor="eve"
+        )
+        assert self.tried(work) == self.model.release(grant, self.clock.now(), approve=approve)
 
     @rule(seconds=st.sampled_from([10, 61, 200]))
     def wait(self, seconds: int) -> None:
         self.clock.advance(seconds)
+        self.sweep()
+
+    def sweep(self) -> None:
         self.do(self.house.sweeper.sweep())
-        now = self.clock.now()
-        for grant, ends in self.model.ends.items():
-            if self.model.state[grant] == "reserved" and ends is not None and ends <= now:
-                self.model.state[grant] = "expired"
-        self.model.promote(now)
+        self.model.swept(self.clock.now())
+
+    @rule()
+    def more_units(self) -> None:
+        if self.kind.has_codes:
+            self.do(self.bring(1))
+        elif self.model.phase in {"active", "paused"}:
+            self.do(self.grow())
+        else:
+            return
+        self.model.total += 1
+        self.sweep()
 
     @rule(creator=CREATORS)
     def lose_or_win_the_match(self, creator: str) -> None:
         lost = creator not in self.model.lost
         self.do(self.tell(creator, MatchState.REJECTED if lost else MatchState.APPROVED))
         (self.model.lost.add if lost else self.model.lost.discard)(creator)
-        for grant, owner in self.model.owner.items():
-            if owner == creator and self.model.state[grant] == "reserved":
-                self.model.ends[grant] = None if lost else self.clock.now() + timedelta(seconds=TTL_S)
+        self.model.judged(creator, self.clock.now())
+
+    @rule(creator=CREATORS)
+    def strike_or_pardon(self, creator: str) -> None:
+        struck = creator not in self.model.struck
+        told = Creator(id=creator, strike_score=5.0 if struck else 0.0)
+        self.do(self.house.participation.batch_update_creators([told], self.number()))
+        (self.model.struck.add if struck else self.model.struck.discard)(creator)
+        self.model.judged(creator, self.clock.now())
+
+    @rule(act=st.sampled_from(["pause", "pause", "resume", "resume", "resume", "end", "archive", "start"]))
+    def move_campaign(self, act: str) -> None:
+        # Ends are for later: most of a life is spent while the campaign runs.
+        if act == "end" and self.count < 40:
+            return
+        reached = ACTS[self.model.phase].get(act)
+        try:
+            view = self.do(self.act(CampaignAct(act)))
+        except SpotlightError as refusal:
+            assert (refusal.reason, reached) == ("ACT_NOT_ALLOWED", None)
+            return
+        assert view.campaign.state.value == reached
+        self.model.phase = reached
+        self.sweep()
 
     @invariant()
     def everything_is_as_the_model_says(self) -> None:
         found = {each["_id"]: each for each in self.do(self.all_grants())}
-        assert {grant: found[grant]["state"] for grant in self.model.state} == self.model.state
-        assert len(found) == len(self.model.state)
+        assert found.keys() == self.model.lives.keys()
+        for grant, life in self.model.lives.items():
+            seen = found[grant]
+            assert (seen["creator_id"], seen["state"], seen["expire_time"]) == (life.owner, life.state, life.ends)
+            assert {hold["code"] for hold in seen["holds"]} == life.holds
+            assert seen["shipping_state"] == life.parcel
+            assert sum(row["stock_delta"] for row in seen["ledger"]) == -int(seen["holds_unit"])
+            assert [row["number"] for row in seen["ledger"]] == list(range(1, len(seen["ledger"]) + 1))
         units = [each["unit_number"] for each in found.values() if each["holds_unit"]]
-        assert len(units) == len(set(units)) == UNITS - self.model.free
+        assert len(units) == len(set(units)) == self.model.total - self.model.free
+        assert set(self.shown) <= self.codes
+        assert len(set(self.shown.values())) == len(self.shown), "a grant has one code"
+
+    @invariant()
+    def the_line_stands_as_the_model_says(self) -> None:
+        line = self.do(self.database["lines"].find_one({"_id": f"{self.campaign_id}/prize"}))
+        assert (line["grant_ids"] if line else []) == self.model.line
 
     @invariant()
     def ledger_and_stock_agree(self) -> None:
         page = self.do(
             self.house.rewards.list_ledger(
-                self.campaign.id, reward_id="", creator_id="", kind=None, page_size=1, page_token=""
+                self.campaign_id, reward_id="", creator_id="", kind=None, page_size=1, page_token=""
             )
         )
         assert [(each.balance, each.available_count) for each in page.balances] == [(self.model.free, self.model.free)]
@@ -233,16 +296,35 @@ class GrantLives(RuleBasedStateMachine):
         self.runner.close()
 
 
-@pytest.mark.timeout(300)
-def test_grants_live_as_the_model_says(mongo_url):
-    GrantLives.mongo_url = mongo_url
-    machine = GrantLives.TestCase
-    machine.settings = settings(
-        max_examples=12,
-        stateful_step_count=25,
+class TicketLives(GrantLives):
+    """Tickets: a code each, shown with the redemption, never shown again."""
+
+    kind = RewardKind.TICKET
+
+
+def live(machine: type[GrantLives], mongo_url: str, examples: int, steps: int, *, is_fixed: bool) -> None:
+    machine.mongo_url = mongo_url
+    case = machine.TestCase
+    case.settings = settings(
+        max_examples=examples,
+        stateful_step_count=steps,
         deadline=None,
         suppress_health_check=list(HealthCheck),
-        derandomize=True,
+        derandomize=is_fixed,
         database=None,
+        print_blob=True,
     )
-    machine("runTest").runTest()
+    case("runTest").runTest()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("machine", [GrantLives, TicketLives])
+def test_grants_live_as_the_model_says(mongo_url, machine):
+    live(machine, mongo_url, examples=6, steps=25, is_fixed=True)
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(3_600)
+@pytest.mark.parametrize("machine", [GrantLives, TicketLives])
+def test_grants_live_as_the_model_says_for_long(mongo_url, machine):
+    live(machine, mongo_url, examples=100, steps=60, is_fixed=False)
