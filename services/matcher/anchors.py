@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from services.matcher.decision import Decision, decided
@@ -75,12 +75,15 @@ class Regime:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One match as one viewer's region sees it; `facts.state` is the outcome."""
+    """One match as one viewer's region sees it."""
 
     match: Match
     card: TitleCard
-    facts: Facts
     decision: Decision
+
+    @property
+    def facts(self) -> Facts:
+        return self.decision.facts
 
     @property
     def is_shown(self) -> bool:
@@ -96,7 +99,7 @@ def judged(regime: Regime, video: StoredVideo, viewer_region: str = "") -> tuple
         facts = facts_of(regime, video.standing, match, card, viewer_region, rank=shown + 1)
         decision = decided(regime.policy, facts)
         shown += decision.is_shown
-        found.append(Judged(match, card, replace(facts, state=decision.state), decision))
+        found.append(Judged(match, card, decision))
     return tuple(found)
 
 

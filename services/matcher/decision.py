@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from services.matcher.domain import AccountType, DecidedBy, MatchState, TitleState
 from services.matcher.policy import ALL_GATES, Facts, GateCode, Policy, decide, passed_gates
 
-FORMAT = 1
+FORMAT = 2
 
 # What the viewer, the moment and the neighbours decide is judged again at each look; it is not held.
 HELD_GATES = GateCode.PROBABILITY.bit | GateCode.FOLLOWERS.bit | GateCode.VIEWS.bit
@@ -18,7 +18,10 @@ GONE = frozenset({TitleState.WITHDRAWN, TitleState.DELETED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What policy made of the facts. `passed` are the gates as bits, without a viewer's region."""
+    """What policy made of the facts, whose `state` is that of the match without regard to the title's.
+
+    `passed` are the gates as bits, without a viewer's region.
+    """
 
     policy_version: str
     facts: Facts
@@ -40,21 +43,18 @@ class ReplayRefused(ValueError):
 
 
 def decided(policy: Policy, facts: Facts) -> Decision:
-    """Decide: withdrawn titles withdraw their matches, people's word stands, the rest is policy's."""
+    """Decide: withdrawn titles withdraw their matches, people's word stands, the rest is policy's.
+
+    The gates judge the match as if its title were there: what a withdrawn title withholds, the title's gate says.
+    """
+    state, decided_by = (
+        (decide(policy, facts), DecidedBy.POLICY) if facts.verdict is None else (facts.verdict, facts.verdict_by)
+    )
+    facts = replace(facts, state=state)
+    passed = passed_gates(policy, facts)
     if facts.title_state in GONE:
         state, decided_by = MatchState.WITHDRAWN, DecidedBy.TITLE
-    elif facts.verdict is not None:
-        state, decided_by = facts.verdict, facts.verdict_by
-    else:
-        state, decided_by = decide(policy, facts), DecidedBy.POLICY
-    after = replace(facts, state=state)
-    return Decision(
-        policy_version=policy.version,
-        facts=facts,
-        state=state,
-        decided_by=decided_by,
-        passed=passed_gates(policy, after),
-    )
+    return Decision(policy_version=policy.version, facts=facts, state=state, decided_by=decided_by, passed=passed)
 
 
 def record_of(decision: Decision) -> bytes:

@@ -84,9 +84,9 @@ class Policy:
 class Facts:
     """Everything the gates judge. Stored with each decision, so that it replays.
 
-    `verdict` is what people said, `held` the gates that hysteresis remembers; `state` is the outcome, which
-    the probability gate judges and no record holds. Times are Unix seconds; `rank` counts the video's better
-    titles that may have an anchor, plus one; without a `viewer_region` regional gates are not applied.
+    `verdict` is what people said, `held` the gates that hysteresis remembers; `state` is what people or policy made of
+    the match, which the probability gate judges and no record holds. Times are Unix seconds; `rank` counts the video's
+    better titles that may have an anchor, plus one; without a `viewer_region` regional gates are not applied.
     """
 
     video_id: str

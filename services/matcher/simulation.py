@@ -85,7 +85,7 @@ class Tally:
         cell.before += old.is_shown
         cell.after += new.is_shown
         in_review = MatchState.IN_REVIEW
-        self.review_delta += (new.facts.state is in_review) - (old.facts.state is in_review)
+        self.review_delta += (new.decision.state is in_review) - (old.decision.state is in_review)
         if new.is_shown and not old.is_shown:
             cell.gained += 1
             self._note(self.gained, new)

@@ -103,7 +103,7 @@ async def test_a_withdrawn_titles_anchors_vanish_at_once_and_its_matches_follow(
     world.catalog.set_state("dune", TitleState.WITHDRAWN)
     await world.wired.follower.step(0)
     assert await world.anchors("v1") == {}
-    assert failing(await explained(world)) == ["TITLE_STATE", "PROBABILITY"]
+    assert failing(await explained(world)) == ["TITLE_STATE"]
     await world.wired.follower.touch_pending()
     await world.wired.rematching.run_pending()
     last = (await world.changes())[-1]
