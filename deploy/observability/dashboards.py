@@ -103,6 +103,19 @@ _PRODUCT = Dashboard(
         Panel("Review: waiting", "short", (("spotlight_matcher_review_open", "tasks"),)),
         Panel("Review: oldest", "s", (("spotlight_matcher_review_oldest_age_seconds", "age"),)),
         Panel(
+            "Drift of matches",
+            "short",
+            (
+                ("max(spotlight_matcher_drift_psi)", "stability index"),
+                ("max(abs(spotlight_matcher_drift_bias))", "reviewers against model"),
+            ),
+        ),
+        Panel(
+            "Kill switch until in force, 99th percentile",
+            "s",
+            ((_quantile(0.99, "spotlight_matcher_kill_switch_propagation_seconds", "job"), "{{job}}"),),
+        ),
+        Panel(
             "Events",
             "reqps",
             (
