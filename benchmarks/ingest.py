@@ -72,8 +72,9 @@ def as_messages(batch: pb.EventColumns) -> list[pb.Event]:
         "offer_id": raw.offers, "viewer_region": raw.regions, "hashtag_names": raw.hashtags,
     }  # fmt: skip
     plain = {
-        "id": raw.ids, "viewer_id_hash": raw.viewers, "type": raw.types.tolist(), "device": raw.devices.tolist(),
-        "source": raw.sources.tolist(), "agent_kind": raw.agents.tolist(), "campaign_arm": raw.arms.tolist(),
+        "id": raw.ids.values(), "viewer_id_hash": raw.viewers.values(), "type": raw.types.tolist(),
+        "device": raw.devices.tolist(), "source": raw.sources.tolist(), "agent_kind": raw.agents.tolist(),
+        "campaign_arm": raw.arms.tolist(),
     }  # fmt: skip
     values = plain | {name: column.values() for name, column in coded.items()}
     found = []

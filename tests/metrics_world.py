@@ -8,6 +8,7 @@ from services.metrics import digest, intake
 from services.metrics.columns import Coded, Events, RawEvents
 from services.metrics.domain import EventType
 from services.metrics.intake import Arrival
+from services.metrics.texts import Texts
 
 KEY = digest.Key.of(bytes(range(32)))
 NOW_MS = 1_790_000_000_000
@@ -37,7 +38,11 @@ def raw_events(count=1, **columns):
     plain = {"ids", "viewers"}
     return RawEvents(
         **{
-            name: np.array(values, np.int64) if name in numbers else values if name in plain else Coded.of(values)
+            name: np.array(values, np.int64)
+            if name in numbers
+            else Texts.of(values)
+            if name in plain
+            else Coded.of(values)
             for name, values in defaults.items()
         }
     )

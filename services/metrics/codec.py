@@ -12,10 +12,12 @@ from dataclasses import fields
 
 import numpy as np
 import zstandard
+from numpy.typing import NDArray
 
 from chassis.errors import DataLoss
 from services.metrics.columns import Coded, Events
 from services.metrics.domain import U64
+from services.metrics.texts import Texts
 
 VERSION = 1
 # Level 1: 300 MB/s a core; level 3 saves 4 % at half the speed.
@@ -39,9 +41,9 @@ def encode(events: Events) -> bytes:
         if field.name in DIGESTS:
             continue
         if field.name == "ids":
-            columns.append(("ids", "str", "\n".join(value).encode()))
+            columns.append(("ids", "str", value.lines()))
         elif isinstance(value, Coded):
-            columns.append((f"{field.name}.names", "str", "\n".join(value.names).encode()))
+            columns.append((f"{field.name}.names", "str", value.names.lines()))
             narrow = np.min_scalar_type(max(len(value.names) - 1, 0))
             columns.append((field.name, narrow.name, value.codes.astype(narrow).tobytes()))
         else:
@@ -76,16 +78,21 @@ def _decoded(frame: bytes, id_digests: bytes) -> Events:
     header = json.loads(body[HEADER_BYTES:start])
     if header["v"] != VERSION:
         raise LogDamaged
-    found: dict[str, object] = {}
+    found: dict[str, bytes] = {}
+    kinds: dict[str, str] = {}
     for name, kind, size in header["columns"]:
-        data = body[start : start + size]
+        found[name], kinds[name] = body[start : start + size], kind
         start += size
-        found[name] = data.decode().split("\n") if kind == "str" else np.frombuffer(data, kind)
-    found["id_hi"], found["id_lo"] = split_digests(id_digests)
-    columns: dict[str, object] = {}
+    hi, lo = split_digests(id_digests)
+    columns: dict[str, object] = {"id_hi": hi, "id_lo": lo, "ids": Texts.of_lines(found["ids"], header["n"])}
     for field in fields(Events):
-        value = found[field.name]
-        if (names := found.get(f"{field.name}.names")) is not None:
-            value = Coded(names=tuple(names), codes=value.astype(np.uint32))  # type: ignore[arg-type,attr-defined]
-        columns[field.name] = value
+        if field.name in columns:
+            continue
+        values = np.frombuffer(found[field.name], kinds[field.name])
+        names = found.get(f"{field.name}.names")
+        columns[field.name] = values if names is None else _coded(names, values)
     return Events(**columns)  # type: ignore[arg-type]
+
+
+def _coded(lines: bytes, codes: NDArray[np.integer]) -> Coded:
+    return Coded(names=Texts.of_lines(lines, lines.count(b"\n") + 1), codes=codes.astype(np.uint32))

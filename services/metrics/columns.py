@@ -1,4 +1,4 @@
-"""Events as columns: as they arrive (RawEvents), as they are kept (Events), strings as codes into distinct values."""
+"""Events as columns: as they arrive (RawEvents), as they are kept (Events), strings as codes into names."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -6,14 +6,16 @@ from typing import Self
 
 import numpy as np
 
+from services.metrics import texts
 from services.metrics.domain import I64, U8, U16, U32, U64, Bools
+from services.metrics.texts import Texts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Coded:
-    """A column of strings: `names` are distinct, `codes` point into them."""
+    """A column of strings: `codes` point into `names`, which need not be distinct."""
 
-    names: tuple[str, ...]
+    names: Texts
     codes: U32
 
     @classmethod
@@ -21,37 +23,37 @@ class Coded:
         distinct = dict.fromkeys(values)
         places = dict(zip(distinct, range(len(distinct)), strict=True))
         codes = np.fromiter(map(places.__getitem__, values), np.uint32, len(values))
-        return cls(names=tuple(distinct), codes=codes)
+        return cls(names=Texts.of(tuple(distinct)), codes=codes)
 
     def values(self) -> list[str]:
-        return [self.names[code] for code in self.codes]
+        names = self.names.values()
+        return [names[code] for code in self.codes]
 
     def take(self, mask: Bools) -> "Coded":
-        """The chosen rows, with the names they still use, in order of first appearance."""
+        """The chosen rows, with the names they still use, in their order."""
         codes = self.codes[mask]
-        used, first = np.unique(codes, return_index=True)
-        order = np.argsort(first)
-        kept = used[order]
-        lookup = np.zeros(len(self.names), np.uint32)
-        lookup[kept] = np.arange(len(kept), dtype=np.uint32)
-        return Coded(names=tuple(self.names[code] for code in kept), codes=lookup[codes])
+        used = np.zeros(len(self.names), bool)
+        used[codes] = True
+        if used.all():
+            return Coded(names=self.names, codes=codes)
+        places = (np.cumsum(used) - 1).astype(np.uint32)
+        return Coded(names=self.names.take(used), codes=places[codes])
 
 
 def joined(parts: Sequence[Coded]) -> Coded:
-    """The columns one after another over one set of names, in order of first appearance."""
-    places: dict[str, int] = {}
-    codes: list[U32] = []
-    for part in parts:
-        lookup = np.fromiter((places.setdefault(name, len(places)) for name in part.names), np.uint32, len(part.names))
-        codes.append(lookup[part.codes] if len(part.names) else part.codes)
-    return Coded(names=tuple(places), codes=np.concatenate(codes) if codes else np.zeros(0, np.uint32))
+    """The columns one after another, and so their names."""
+    offsets = np.cumsum([0, *(len(part.names) for part in parts[:-1])]).astype(np.uint32)
+    return Coded(
+        names=texts.joined([part.names for part in parts]),
+        codes=np.concatenate([part.codes + offset for part, offset in zip(parts, offsets, strict=True)]),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawEvents:
     """A batch as it came over the wire, nothing checked but that all columns have the same length."""
 
-    ids: list[str]
+    ids: Texts
     types: I64
     times_ms: I64  # 0: not said
     videos: Coded
@@ -60,7 +62,7 @@ class RawEvents:
     campaigns: Coded
     offers: Coded
     regions: Coded
-    viewers: list[str]
+    viewers: Texts
     devices: I64
     sources: I64
     agents: I64
@@ -76,7 +78,7 @@ class RawEvents:
 class Events:
     """Checked events: what the log holds and the fold reads."""
 
-    ids: list[str]
+    ids: Texts
     id_hi: U64
     id_lo: U64
     type: U8
@@ -102,13 +104,10 @@ class Events:
         """The chosen rows."""
         if mask.all():
             return self
-        chosen: dict[str, object] = {"ids": [id_ for id_, keep in zip(self.ids, mask.tolist(), strict=True) if keep]}
+        chosen: dict[str, object] = {}
         for field in fields(self):
             column = getattr(self, field.name)
-            if isinstance(column, Coded):
-                chosen[field.name] = column.take(mask)
-            elif field.name != "ids":
-                chosen[field.name] = column[mask]
+            chosen[field.name] = column.take(mask) if isinstance(column, Coded | Texts) else column[mask]
         return Events(**chosen)  # type: ignore[arg-type]
 
 
@@ -117,13 +116,15 @@ def concatenated(batches: Iterable[Events]) -> Events:
     parts = list(batches)
     if len(parts) == 1:
         return parts[0]
-    whole: dict[str, object] = {"ids": [id_ for part in parts for id_ in part.ids]}
-    for field in fields(Events):
-        columns = [getattr(part, field.name) for part in parts]
-        if field.name == "ids":
-            continue
-        if isinstance(columns[0], Coded):
-            whole[field.name] = joined(columns)
-        else:
-            whole[field.name] = np.concatenate(columns)
+    whole = {field.name: _joined([getattr(part, field.name) for part in parts]) for field in fields(Events)}
     return Events(**whole)  # type: ignore[arg-type]
+
+
+def _joined(columns: Sequence[object]) -> object:
+    match columns[0]:
+        case Coded():
+            return joined(columns)  # type: ignore[arg-type]
+        case Texts():
+            return texts.joined(columns)  # type: ignore[arg-type]
+        case _:
+            return np.concatenate(columns)  # type: ignore[arg-type]

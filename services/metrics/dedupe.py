@@ -87,31 +87,31 @@ class SeenIds:
     def _insert(self, hi: U64, lo: U64, hours: U16) -> None:
         """Puts distinct new rows into free slots."""
         last = len(self._hi) - 1
-        rows = np.arange(len(hi))
         slots: I64 = (lo & np.uint64(last)).astype(np.int64)
         self._count += len(hi)
-        while len(rows):
+        while len(slots):
             free = np.flatnonzero(self._hour[slots] == EMPTY)
-            # Several rows may want one slot: the first gets it.
-            _, winners = np.unique(slots[free], return_index=True)
-            won = free[winners]
-            target = slots[won]
-            self._hi[target], self._lo[target], self._hour[target] = hi[rows[won]], lo[rows[won]], hours[rows[won]]
-            left = np.ones(len(rows), bool)
-            left[won] = False
-            rows, slots = rows[left], (slots[left] + 1) & last
+            target = slots[free]
+            # Several rows may want one slot: the last written has it, and the others go on.
+            self._hi[target], self._lo[target], self._hour[target] = hi[free], lo[free], hours[free]
+            left = (self._hi[slots] != hi) | (self._lo[slots] != lo) | (self._hour[slots] != hours)
+            hi, lo, hours, slots = hi[left], lo[left], hours[left], (slots[left] + 1) & last
 
 
 def _first_of_equals(hi: U64, lo: U64) -> I64:
     """The places of the first of each group of equal rows, in order."""
-    order = np.lexsort((hi, lo))
-    if not len(order):
-        return order
-    hi, lo = hi[order], lo[order]
-    starts = np.ones(len(order), bool)
-    starts[1:] = (hi[1:] != hi[:-1]) | (lo[1:] != lo[:-1])
+    in_order = np.sort(lo)
+    twice = in_order[1:][in_order[1:] == in_order[:-1]]
+    if not len(twice):
+        return np.arange(len(lo))
+    # Few rows repeat another: only those that may are sorted with their places.
+    some = np.flatnonzero(np.isin(lo, twice))
+    order = some[np.lexsort((hi[some], lo[some]))]
+    again = (hi[order[1:]] == hi[order[:-1]]) & (lo[order[1:]] == lo[order[:-1]])
     # lexsort is stable: the first of a group is its earliest row.
-    return np.sort(order[starts])
+    kept = np.ones(len(lo), bool)
+    kept[order[1:][again]] = False
+    return np.flatnonzero(kept)
 
 
 def _stored(hour: int) -> int:

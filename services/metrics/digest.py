@@ -5,12 +5,13 @@ deployment, so that nobody outside can make two ids collide; at 10 million ids a
 128 bits has a probability below 1e-24, of the 64 bits below 3e-6.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from services.metrics.domain import I64, U8, U64
+from services.metrics.domain import I64, U64
+from services.metrics.texts import Texts
 
 WORD_BYTES = 8
 MASK = (1 << 64) - 1
@@ -18,6 +19,8 @@ MASK = (1 << 64) - 1
 MIX_1, MIX_2 = 0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53
 # Each word is first spread by an odd constant: the fractional part of the golden ratio.
 SPREAD = 0x9E3779B97F4A7C15
+# What is left of a word of which so many bytes count.
+KEPT = np.array([(1 << 8 * count) - 1 for count in range(WORD_BYTES + 1)], np.uint64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,53 +39,77 @@ class Key:
         return Key(a, b, c | 1, d | 1)
 
 
-def digest128(values: Sequence[str], key: Key) -> tuple[U64, U64]:
+def digest128(values: Texts, key: Key) -> tuple[U64, U64]:
     """The high and the low half of each value's digest."""
-    return digest128_of(*matrix(values), key)
+    words = tuple(words_of(values))
+    return of_words(words, values.lengths, key), _half(words, values.lengths, key.seed_lo, key.odd_lo)
 
 
-def digest128_of(rows: U8, lengths: I64, key: Key) -> tuple[U64, U64]:
-    """The same of values that are bytes already."""
-    words = rows.view("<u8")
-    return (
-        _half(words, lengths, key.seed_hi, key.odd_hi),
-        _half(words, lengths, key.seed_lo, key.odd_lo),
-    )
-
-
-def digest64(values: Sequence[str], key: Key) -> U64:
+def digest64(values: Texts, key: Key) -> U64:
     """Each value's digest; 0 stands for the empty string and for nothing else."""
-    rows, lengths = matrix(values)
-    words = rows.view("<u8")
-    found = _half(words, lengths, key.seed_hi, key.odd_hi)
+    found = of_words(words_of(values), values.lengths, key)
     found[found == 0] = 1
-    found[lengths == 0] = 0
+    found[values.lengths == 0] = 0
     return found
 
 
-def matrix(values: Sequence[str]) -> tuple[U8, I64]:
-    """The values' UTF-8 bytes as rows padded with zeros, and their lengths in bytes."""
-    if not values:
-        return np.zeros((0, WORD_BYTES), np.uint8), np.zeros(0, np.int64)
-    try:
-        fixed = np.array(values, dtype="S")
-        lengths = np.fromiter(map(len, values), np.int64, len(values))
-    except UnicodeEncodeError:
-        encoded = [value.encode() for value in values]
-        fixed = np.array(encoded, dtype="S")
-        lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
-    width = -(-max(fixed.dtype.itemsize, 1) // WORD_BYTES) * WORD_BYTES
-    return fixed.astype(f"S{width}").view(np.uint8).reshape(len(values), width), lengths
+def of_words(words: Iterable[tuple[I64 | None, U64]], lengths: I64, key: Key) -> U64:
+    """The digests of values of which the words are known."""
+    return _half(words, lengths, key.seed_hi, key.odd_hi)
 
 
-def _half(words: U64, lengths: I64, seed: int, odd: int) -> U64:
+def distinct(digests: U64) -> tuple[I64, I64]:
+    """The place of the first of each group of equal digests, in order; and for each digest the number of its group."""
+    order = np.argsort(digests)
+    in_order = digests[order]
+    new = np.ones(len(order), bool)
+    new[1:] = in_order[1:] != in_order[:-1]
+    first = np.minimum.reduceat(order, np.flatnonzero(new)) if len(order) else order
+    by_first = np.argsort(first)
+    number, group = np.empty_like(first), np.empty_like(order)
+    number[by_first] = np.arange(len(first))
+    group[order] = number[np.cumsum(new) - 1]
+    return first[by_first], group
+
+
+def words_of(values: Texts) -> Iterator[tuple[I64 | None, U64]]:
+    """The first 8 bytes of all values, then the next of those that have more, and so on: whose (None: all), and what.
+
+    Bytes past the end of a value are zero.
+    """
+    if not len(values):
+        return
+    data = values.data
+    if int((values.starts + values.lengths).max()) + WORD_BYTES > len(data):
+        data = np.zeros(len(values.data) + WORD_BYTES, np.uint8)
+        data[: len(values.data)] = values.data
+    # The word at each byte.
+    at = np.ndarray((len(data) - WORD_BYTES + 1,), "<u8", data, strides=(1,))
+    rows, starts, left = None, values.starts, values.lengths
+    while True:
+        words = at[starts]
+        if (short := left < WORD_BYTES).any():
+            words &= np.where(short, KEPT[np.minimum(left, WORD_BYTES)], KEPT[WORD_BYTES])
+        yield rows, words
+        if short.all() or not (more := left > WORD_BYTES).any():
+            return
+        if not more.all():
+            rows = np.flatnonzero(more) if rows is None else rows[more]
+            starts, left = starts[more], left[more]
+        starts, left = starts + WORD_BYTES, left - WORD_BYTES
+
+
+def _half(words: Iterable[tuple[I64 | None, U64]], lengths: I64, seed: int, odd: int) -> U64:
     found = lengths.astype(np.uint64) ^ np.uint64(seed)
-    shortest = int(lengths.min()) if len(lengths) else 0
-    for place in range(words.shape[1]):
-        mixed = (found ^ (words[:, place] * np.uint64(SPREAD))) * np.uint64(odd)
+    for rows, word in words:
+        # A value's digest must not depend on how long its neighbours are.
+        mixed = ((found if rows is None else found[rows]) ^ (word * np.uint64(SPREAD))) * np.uint64(odd)
         mixed ^= mixed >> np.uint64(29)
-        # A value's digest must not depend on how wide its neighbours made the matrix.
-        found = mixed if shortest > place * WORD_BYTES else np.where(lengths > place * WORD_BYTES, mixed, found)
+        if rows is None:
+            # An empty value has no words.
+            found = mixed if lengths.all() else np.where(lengths > 0, mixed, found)
+        else:
+            found[rows] = mixed
     for multiplier in (MIX_1, MIX_2):
         found ^= found >> np.uint64(33)
         found *= np.uint64(multiplier)

@@ -6,7 +6,8 @@ costs a fraction of many small ones.
 """
 
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -24,7 +25,8 @@ from services.metrics.domain import (
     Agent,
     Bools,
 )
-from services.metrics.rows import Reduce, Rows, counted, empty, reduced, regrouped
+from services.metrics.names import NameBook
+from services.metrics.rows import Reduce, Rows, counted, reduced, regrouped
 
 SLOT_BITS = 6
 SLOT_VALUES = (1 << SLOT_BITS) - 1
@@ -100,7 +102,7 @@ class Facts:
         return Facts(**chosen, tag_row=places[self.tag_row[tagged]], tag=self.tag[tagged])
 
 
-def facts(events: Events, titles: U32, key: digest.Key, names: dict[int, str]) -> Facts:
+def facts(events: Events, titles: U32, key: digest.Key, names: NameBook) -> Facts:
     """The numbers of checked events; `titles` are their title numbers. New names go into `names` by digest."""
     tag_row, tag = _hashtags(events.hashtags, key, names)
     return Facts(
@@ -120,20 +122,19 @@ def facts(events: Events, titles: U32, key: digest.Key, names: dict[int, str]) -
     )
 
 
-def _named(column: Coded, key: digest.Key, names: dict[int, str]) -> U64:
+def _named(column: Coded, key: digest.Key, names: NameBook) -> U64:
     digests = digest.digest64(column.names, key)
-    names.update(zip(digests.tolist(), column.names, strict=True))
-    return digests[column.codes] if len(digests) else np.zeros(len(column.codes), np.uint64)
+    names.add(digests, column.names)
+    return digests[column.codes]
 
 
-def _hashtags(column: Coded, key: digest.Key, names: dict[int, str]) -> tuple[U32, U64]:
+def _hashtags(column: Coded, key: digest.Key, names: NameBook) -> tuple[U32, U64]:
     """One pair for each hashtag of each event."""
+    if not column.names.lengths.any():
+        return np.zeros(0, np.uint32), np.zeros(0, np.uint64)
     split = [tuple(dict.fromkeys(name.split(","))) if name else () for name in column.names]
     counts = np.fromiter(map(len, split), np.int64, len(split))
-    if not counts.any():
-        return np.zeros(0, np.uint32), np.zeros(0, np.uint64)
-    flat = Coded.of([name for each in split for name in each])
-    digests = _named(flat, key, names)
+    digests = _named(Coded.of([name for each in split for name in each]), key, names)
     starts = np.cumsum(counts) - counts
     of_event = counts[column.codes]
     rows = np.repeat(np.arange(len(column.codes), dtype=np.uint32), of_event)
@@ -163,17 +164,39 @@ def no_facts() -> Facts:
     return Facts(**{field.name: np.zeros(0, kinds.get(field.name, "u8")) for field in fields(Facts)})
 
 
+class Run(Mapping[Table, Rows]):
+    """Facts as rollups, each group of tables made when one of it is first asked for."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        self._people = facts.take(facts.agent == Agent.HUMAN)
+        self._made: dict[Table, Rows] = {}
+
+    def __getitem__(self, table: Table) -> Rows:
+        if table not in self._made:
+            build = next(build for build, tables in BUILDS.items() if table in tables)
+            self._made |= build(self.facts, self._people, BUILDS[build])
+        return self._made[table]
+
+    def __iter__(self) -> Iterator[Table]:
+        return iter(NUMBERS)
+
+    def __len__(self) -> int:
+        return len(NUMBERS)
+
+
 def tables(all_facts: Facts, only: Sequence[Table] = NUMBERS) -> dict[Table, Rows]:
     """The facts as rollups; tables not asked for are left out."""
-    wanted = set(only)
+    wanted = frozenset(only)
     people = all_facts.take(all_facts.agent == Agent.HUMAN)
     found: dict[Table, Rows] = {}
-    for build in (_cells, _viewers, _heads, _head_viewers, _tags, _campaigns):
-        found |= build(all_facts, people, wanted)
-    return {table: found.get(table, empty()) for table in only}
+    for build, made in BUILDS.items():
+        if wanted & made:
+            found |= build(all_facts, people, wanted)
+    return {table: found[table] for table in only}
 
 
-Build = Callable[[Facts, Facts, set[Table]], dict[Table, Rows]]
+Build = Callable[[Facts, Facts, AbstractSet[Table]], dict[Table, Rows]]
 
 
 def _cell_keys(part: Facts, minutes: int = 1) -> U64:
@@ -187,14 +210,11 @@ def _title_hours(part: Facts) -> U64:
     return keys.coarser(keys.pack(part.title, part.minute, zero, part.type, one, one), HOUR_MINUTES)
 
 
-def _cells(all_facts: Facts, _: Facts, wanted: set[Table]) -> dict[Table, Rows]:
-    minute = counted(_cell_keys(all_facts)) if wanted & set(_CELLS) else empty()
-    return _by_time(minute, _CELLS, Reduce.SUM, wanted)
+def _cells(all_facts: Facts, _: Facts, wanted: AbstractSet[Table]) -> dict[Table, Rows]:
+    return _by_time(counted(_cell_keys(all_facts)), _CELLS, Reduce.SUM, wanted)
 
 
-def _viewers(_: Facts, people: Facts, wanted: set[Table]) -> dict[Table, Rows]:
-    if not wanted & set(_VIEWERS):
-        return {}
+def _viewers(_: Facts, people: Facts, wanted: AbstractSet[Table]) -> dict[Table, Rows]:
     known = people.take(people.viewer != 0)
     slot, value = sketch.touched(known.viewer)
     minute = reduced(_cell_keys(known), slot, value, Reduce.MAX)
@@ -205,7 +225,7 @@ _CELLS = {Table.CELLS_MINUTE: 1, Table.CELLS_HOUR: HOUR_MINUTES, Table.CELLS_DAY
 _VIEWERS = {Table.VIEWERS_MINUTE: 1, Table.VIEWERS_HOUR: HOUR_MINUTES, Table.VIEWERS_DAY: DAY_MINUTES}
 
 
-def _by_time(minute: Rows, widths: Mapping[Table, int], how: Reduce, wanted: set[Table]) -> dict[Table, Rows]:
+def _by_time(minute: Rows, widths: Mapping[Table, int], how: Reduce, wanted: AbstractSet[Table]) -> dict[Table, Rows]:
     """The minute rows and what hours and days make of them."""
     found, finer = {}, minute
     for table, width in widths.items():
@@ -229,11 +249,9 @@ class Ranked:
         return cls(distinct, rank.astype(np.uint64))
 
 
-def _heads(_: Facts, people: Facts, wanted: set[Table]) -> dict[Table, Rows]:
+def _heads(_: Facts, people: Facts, __: AbstractSet[Table]) -> dict[Table, Rows]:
     """What single videos and creators bring, and what videos have in all."""
     found: dict[Table, Rows] = {}
-    if not wanted & _HEADS:
-        return found
     hours, ones = _title_hours(people), np.ones(len(people), np.int64)
     videos, creators = Ranked.of(people.video), Ranked.of(people.creator)
     # Events without one are a head of their own, 0: the rest of a title's events must not be told by subtraction.
@@ -254,21 +272,9 @@ def _heads(_: Facts, people: Facts, wanted: set[Table]) -> dict[Table, Rows]:
     return found
 
 
-_HEADS = {
-    Table.VIDEOS_HOUR,
-    Table.VIDEOS_DAY,
-    Table.CREATORS_HOUR,
-    Table.CREATORS_DAY,
-    Table.VIDEO_TOTALS,
-    Table.VIDEO_CREATORS,
-}
-
-
-def _head_viewers(_: Facts, people: Facts, wanted: set[Table]) -> dict[Table, Rows]:
+def _head_viewers(_: Facts, people: Facts, __: AbstractSet[Table]) -> dict[Table, Rows]:
     """Small sketches of each video's and creator's viewers by title, day and type."""
     found: dict[Table, Rows] = {}
-    if not wanted & {Table.VIDEO_VIEWERS, Table.CREATOR_VIEWERS}:
-        return found
     part = people.take(people.viewer != 0)
     slot, value = sketch.touched(part.viewer)
     slot &= np.uint64(SLOT_VALUES)
@@ -286,17 +292,13 @@ def head_slot(head: U64, slot: U64) -> U64:
     return (head & np.uint64(~SLOT_VALUES & 0xFFFFFFFFFFFFFFFF)) | (slot & np.uint64(SLOT_VALUES))
 
 
-def _tags(_: Facts, people: Facts, wanted: set[Table]) -> dict[Table, Rows]:
-    if Table.HASHTAGS_HOUR not in wanted:
-        return {}
+def _tags(_: Facts, people: Facts, __: AbstractSet[Table]) -> dict[Table, Rows]:
     hours = _title_hours(people)[people.tag_row]
     return {Table.HASHTAGS_HOUR: reduced(hours, people.tag, np.ones(len(hours), np.int64), Reduce.SUM)}
 
 
-def _campaigns(_: Facts, people: Facts, wanted: set[Table]) -> dict[Table, Rows]:
+def _campaigns(_: Facts, people: Facts, __: AbstractSet[Table]) -> dict[Table, Rows]:
     """Events with a campaign by hour; the viewers of each side of its experiment; its titles."""
-    if not wanted & {Table.CAMPAIGNS_HOUR, Table.ARMS, Table.CAMPAIGN_TITLES}:
-        return {}
     mask = people.campaign != 0
     part = people.take(mask)
     ones = np.ones(len(part), np.int64)
@@ -310,3 +312,22 @@ def _campaigns(_: Facts, people: Facts, wanted: set[Table]) -> dict[Table, Rows]
         Table.ARMS: reduced(known.campaign, side | slot, value, Reduce.MAX),
         Table.CAMPAIGN_TITLES: reduced(part.campaign, part.title.astype(np.uint64), ones, Reduce.SUM),
     }
+
+
+BUILDS: Mapping[Build, frozenset[Table]] = {
+    _cells: frozenset(_CELLS),
+    _viewers: frozenset(_VIEWERS),
+    _heads: frozenset(
+        {
+            Table.VIDEOS_HOUR,
+            Table.VIDEOS_DAY,
+            Table.CREATORS_HOUR,
+            Table.CREATORS_DAY,
+            Table.VIDEO_TOTALS,
+            Table.VIDEO_CREATORS,
+        }
+    ),
+    _head_viewers: frozenset({Table.VIDEO_VIEWERS, Table.CREATOR_VIEWERS}),
+    _tags: frozenset({Table.HASHTAGS_HOUR}),
+    _campaigns: frozenset({Table.CAMPAIGNS_HOUR, Table.ARMS, Table.CAMPAIGN_TITLES}),
+}

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from services.metrics.domain import (
     Rejection,
     Source,
 )
+from services.metrics.texts import Texts, joined
 
 ID_CHARACTERS_MAX = 128
 ID_PATTERN = re.compile(r"[A-Za-z0-9:_.-]{1,128}")
@@ -36,6 +36,7 @@ AHEAD_MS_MAX = 5 * MINUTE_MS
 SKEW_MS_MIN = 2_000
 DEVICES = 5
 BYTE_MAX = 255
+BYTES_MAX = 4 * ID_CHARACTERS_MAX
 EPOCH_MS = keys.EPOCH_MINUTE * MINUTE_MS
 END_MS = EPOCH_MS + keys.MINUTES_MAX * MINUTE_MS
 
@@ -50,7 +51,7 @@ PREVIEW_AGENT = re.compile(
 )
 
 ID_BYTES = np.zeros(256, bool)
-ID_BYTES[[0, *b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.-"]] = True
+ID_BYTES[[*b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.-"]] = True
 TYPES = max(EventType) + 1
 
 
@@ -97,9 +98,8 @@ def check(
 ) -> Checked:
     """Splits a batch; `title_is_new` is given when no more titles can be taken."""
     derived = _derived_ms(raw.times_ms, arrival)
-    ids = _Ids.of(raw.ids)
     checks = [
-        *_found(ids.bad, Reason.ID_INVALID, "id must match [A-Za-z0-9:_.-]{1,128}"),
+        *_found(_breaks_pattern(raw.ids), Reason.ID_INVALID, "id must match [A-Za-z0-9:_.-]{1,128}"),
         *_found(_outside(raw.types, TYPES, first=1), Reason.TYPE_UNKNOWN, "type is missing or unknown"),
         *_missing(raw),
         *_invalid(raw),
@@ -108,7 +108,7 @@ def check(
     if title_is_new is not None:
         text = "title_id is new and no more titles can be taken"
         checks += _found(_where(raw.titles, title_is_new), Reason.TITLE_LIMIT, text)
-    events = _kept(raw, derived, ids, checks, arrival, key)
+    events = _kept(raw, derived, arrival, key)
     if not checks:
         return Checked(events=events, rejected=())
     reason = np.zeros(len(raw), np.uint8)
@@ -120,12 +120,12 @@ def check(
 def _rejections(raw: RawEvents, reason: U8, checks: Sequence[Check]) -> tuple[Rejection, ...]:
     return tuple(
         Rejection(
-            index=int(index),
+            index=index,
             event_id=raw.ids[index][:ID_CHARACTERS_MAX],
             reason=checks[reason[index] - 1][1],
             description=checks[reason[index] - 1][2],
         )
-        for index in np.flatnonzero(reason)
+        for index in np.flatnonzero(reason).tolist()
     )
 
 
@@ -134,40 +134,12 @@ def _found(bad: Bools, reason: Reason, text: str) -> list[Check]:
     return [(bad, reason, text)] if bad.any() else []
 
 
-@dataclass(frozen=True, slots=True)
-class _Ids:
-    """Event ids as a matrix of bytes, and which of them break the pattern; those are empty here."""
-
-    rows: U8
-    lengths: I64
-    bad: Bools
-
-    @classmethod
-    def of(cls, ids: Sequence[str]) -> "_Ids":
-        # One absurd id would widen the matrix for all.
-        short = ids if max(map(len, ids), default=0) <= ID_CHARACTERS_MAX else [_or_empty(id_) for id_ in ids]
-        rows, lengths = digest.matrix(short)
-        bad = _bad_rows(rows, lengths)
-        if bad.any():
-            rows, lengths = rows.copy(), lengths.copy()
-            rows[bad], lengths[bad] = 0, 0
-        return cls(rows, lengths, bad)
-
-
-def _or_empty(text: str) -> str:
-    return text if len(text) <= ID_CHARACTERS_MAX else ""
-
-
-def _bad_rows(rows: U8, lengths: I64) -> Bools:
-    """Which byte strings break the pattern of ids."""
-    found: Bools
-    # Zero bytes pad the rows; one inside an id leaves fewer other bytes than its length.
-    known = ID_BYTES[rows]
-    if known.all() and np.count_nonzero(rows) == lengths.sum():
-        found = (lengths == 0) | (lengths > ID_CHARACTERS_MAX)
-        return found
-    plain = known.all(axis=1) & (np.count_nonzero(rows, axis=1) == lengths)
-    found = ~(plain & (lengths > 0) & (lengths <= ID_CHARACTERS_MAX))
+def _breaks_pattern(texts: Texts) -> Bools:
+    """Which strings are no ids; the empty one is none."""
+    before = np.zeros(len(texts.data) + 1, np.int32)
+    np.cumsum(ID_BYTES[texts.data], out=before[1:])
+    known = before[texts.starts + texts.lengths] - before[texts.starts]
+    found: Bools = (known != texts.lengths) | (texts.lengths == 0) | (texts.lengths > ID_CHARACTERS_MAX)
     return found
 
 
@@ -197,19 +169,17 @@ def _missing(raw: RawEvents) -> list[Check]:
         (NEEDS_CAMPAIGN, raw.campaigns, "campaign_id"),
         (NEEDS_OFFER, raw.offers, "offer_id"),
     ):
-        if "" in column.names:
-            missing = needs[kind] & _empty(column)
-            checks += _found(missing, Reason.FIELD_MISSING, f"{name} is missing for this type")
+        missing = needs[kind] & _empty(column)
+        checks += _found(missing, Reason.FIELD_MISSING, f"{name} is missing for this type")
     return checks
 
 
 def _invalid(raw: RawEvents) -> list[Check]:
     """Fields with a value they cannot have."""
-    viewer_lengths = np.fromiter(map(len, raw.viewers), np.int64, len(raw))
     tests: list[tuple[Bools, str]] = [
         *_bad_ids(raw),
         (_where(raw.regions, _bad_region), "viewer_region must be two capital letters"),
-        (viewer_lengths > ID_CHARACTERS_MAX, "viewer_id_hash has over 128 characters"),
+        (_over(raw.viewers, ID_CHARACTERS_MAX), "viewer_id_hash has over 128 characters"),
         (_where(raw.hashtags, _bad_hashtags), "hashtag_names has over 30 names or a bad one"),
         (_where(raw.user_agents, _bad_user_agent), "user_agent has over 512 characters"),
         (_outside(raw.devices, DEVICES), "device is unknown"),
@@ -229,17 +199,23 @@ def _bad_ids(raw: RawEvents) -> Iterator[tuple[Bools, str]]:
         "campaign_id": raw.campaigns,
         "offer_id": raw.offers,
     }
-    names = list(chain.from_iterable(column.names for column in columns.values()))
-    if max(map(len, names), default=0) > ID_CHARACTERS_MAX:
-        names = [name if len(name) <= ID_CHARACTERS_MAX else "/" for name in names]
-    rows, lengths = digest.matrix(names)
-    bad = _bad_rows(rows, lengths) & (lengths > 0)
-    start = 0
-    for name, column in columns.items():
-        of_column = bad[start : start + len(column.names)]
-        start += len(column.names)
+    names = joined([column.names for column in columns.values()])
+    bad = _breaks_pattern(names) & (names.lengths > 0)
+    if not bad.any():
+        return
+    ends = np.cumsum([len(column.names) for column in columns.values()])
+    for (name, column), of_column in zip(columns.items(), np.split(bad, ends[:-1]), strict=True):
         if of_column.any():
-            yield _of_names(column, of_column), f"{name} must match [A-Za-z0-9:_.-]{{1,128}}"
+            yield of_column[column.codes], f"{name} must match [A-Za-z0-9:_.-]{{1,128}}"
+
+
+def _over(texts: Texts, characters_max: int) -> Bools:
+    """Which strings have more characters."""
+    over = texts.lengths > characters_max
+    if over.any():
+        # So many bytes may still be fewer characters.
+        over[over] = [len(text) > characters_max for text in texts.take(over)]
+    return over
 
 
 def _outside(values: I64, end: int, first: int = 0) -> Bools:
@@ -248,18 +224,14 @@ def _outside(values: I64, end: int, first: int = 0) -> Bools:
 
 
 def _where(column: Coded, test: Callable[[str], bool]) -> Bools:
-    """The rows whose name passes the test; each distinct name is looked at once."""
-    return _of_names(column, np.fromiter(map(test, column.names), bool, len(column.names)))
-
-
-def _of_names(column: Coded, passed: Bools) -> Bools:
-    return passed[column.codes] if len(passed) else np.zeros(len(column.codes), bool)
+    """The rows whose name passes the test; each name is looked at once."""
+    if not column.names.lengths.any():
+        return np.full(len(column.codes), test(""))
+    return np.fromiter(map(test, column.names), bool, len(column.names))[column.codes]
 
 
 def _empty(column: Coded) -> Bools:
-    if "" not in column.names:
-        return np.zeros(len(column.codes), bool)
-    found: Bools = column.codes == column.names.index("")
+    found: Bools = (column.names.lengths == 0)[column.codes]
     return found
 
 
@@ -282,19 +254,11 @@ def _bad_hashtags(names: str) -> bool:
     )
 
 
-def _kept(
-    raw: RawEvents, derived: I64, ids: _Ids, checks: Sequence[Check], arrival: Arrival, key: digest.Key
-) -> Events:
+def _kept(raw: RawEvents, derived: I64, arrival: Arrival, key: digest.Key) -> Events:
     """The whole batch as checked columns; rows that are not kept hold anything that fits."""
-    plain = raw.ids
-    if ids.bad.any():
-        plain = ["" if bad else id_ for id_, bad in zip(plain, ids.bad.tolist(), strict=True)]
-    viewers = raw.viewers
-    if any(reason is Reason.FIELD_INVALID for _, reason, _ in checks):
-        viewers = [viewer[:ID_CHARACTERS_MAX] for viewer in viewers]
-    hi, lo = digest.digest128_of(ids.rows, ids.lengths, key)
+    hi, lo = digest.digest128(_short(raw.ids), key)
     return Events(
-        ids=plain,
+        ids=raw.ids,
         id_hi=hi,
         id_lo=lo,
         type=_narrow(raw.types, 0),
@@ -304,7 +268,7 @@ def _kept(
         device=_narrow(raw.devices, 0),
         time_ms=np.where(raw.times_ms == 0, derived, raw.times_ms),
         derived_ms=np.minimum(derived, arrival.received_ms),
-        viewer=digest.digest64(viewers, key),
+        viewer=digest.digest64(_short(raw.viewers), key),
         region=_regions(raw.regions),
         title=raw.titles,
         video=raw.videos,
@@ -315,6 +279,11 @@ def _kept(
     )
 
 
+def _short(texts: Texts) -> Texts:
+    """Without the ends of absurd strings, which are not kept: a digest takes as long as its longest string."""
+    return Texts(texts.data, texts.starts, np.minimum(texts.lengths, BYTES_MAX))
+
+
 def _narrow(values: I64, default: int) -> U8:
     small = np.where((values < 0) | (values > BYTE_MAX), 0, values)
     return np.where(small == 0, default, small).astype(np.uint8)
@@ -322,8 +291,11 @@ def _narrow(values: I64, default: int) -> U8:
 
 def _agents(raw: RawEvents) -> U8:
     """Who caused each event: as said, else as the user agent tells, else a person."""
-    told = np.fromiter(map(agent_of, raw.user_agents.names), np.uint8, len(raw.user_agents.names))
-    by_name = told[raw.user_agents.codes] if len(told) else np.full(len(raw), Agent.HUMAN, np.uint8)
+    if raw.user_agents.names.lengths.any():
+        told = np.fromiter(map(agent_of, raw.user_agents.names), np.uint8, len(raw.user_agents.names))
+        by_name = told[raw.user_agents.codes]
+    else:
+        by_name = np.full(len(raw), Agent.HUMAN, np.uint8)
     said = _narrow(raw.agents, 0)
     return np.where(said == 0, by_name, said).astype(np.uint8)
 
@@ -341,4 +313,5 @@ def _regions(column: Coded) -> U16:
         np.uint16,
         len(column.names),
     )
-    return codes[column.codes] if len(codes) else np.zeros(len(column.codes), np.uint16)
+    found: U16 = codes[column.codes]
+    return found

@@ -13,9 +13,11 @@ from services.metrics import codec, keys, rows, segment
 from services.metrics.domain import DAY_MINUTES, MINUTE_MS, U64, Bools
 from services.metrics.fold import NUMBERS, REDUCE, Facts, Table
 from services.metrics.generation import Generation, Memory
+from services.metrics.names import NameBook
 from services.metrics.rows import Rows
 from services.metrics.segment import Manifest, Segment
 from services.metrics.store.events import Names, Store
+from services.metrics.texts import Texts
 
 log = structlog.get_logger("rollups")
 
@@ -206,9 +208,7 @@ class Rollups:
         firsts: dict[Table, U64] = {}
         for table, part in tables.items():
             firsts[table] = await self._put(new, table, part)
-        names = generation.names
-        digests = np.sort(np.fromiter((head for head in names if head), np.uint64))
-        firsts[Table.NAMES] = await self._put_names(new, digests, [names[head] for head in digests.tolist()])
+        firsts[Table.NAMES] = await self._put_names(new, *generation.names.sorted())
         if generation.titles:
             await self._store.put_titles(generation.title_start, generation.titles)
         new = Segment(first=new.first, last=new.last, level=0, time_ms=new.time_ms, firsts=firsts)
@@ -225,12 +225,11 @@ class Rollups:
         await self._store.put_pages([(new.page_id(table, start + i), data) for i, (_, data) in enumerate(pages)])
         return np.array([first for first, _ in pages], np.uint64)
 
-    async def _put_names(self, new: Segment, digests: U64, names: Sequence[str]) -> U64:
+    async def _put_names(self, new: Segment, digests: U64, names: Texts) -> U64:
         for page, start in enumerate(range(0, len(digests), NAMES_A_PAGE)):
             piece = slice(start, start + NAMES_A_PAGE)
-            await self._store.put_names(
-                new.page_id(Table.NAMES, page), Names(digests=digests[piece], names=tuple(names[piece]))
-            )
+            of_page = Names(digests=digests[piece], names=names.take(np.arange(len(digests))[piece]))
+            await self._store.put_names(new.page_id(Table.NAMES, page), of_page)
         return digests[::NAMES_A_PAGE].copy()
 
     async def _replace(self, new: Segment, old: Sequence[Segment], *, title_count: int, accepted_count: int) -> bool:
@@ -300,13 +299,11 @@ class Rollups:
 
     async def _merge_names(self, new: Segment, run: Sequence[Segment]) -> U64:
         ids = [id_ for each in run for id_ in each.pages(Table.NAMES, 0, rows.KEYS_END)]
-        digests, names = [np.zeros(0, np.uint64)], [np.zeros(0, object)]
+        book = NameBook()
         for start in range(0, len(ids), WINDOW_PAGES):
             for page in (await self._store.names(ids[start : start + WINDOW_PAGES])).values():
-                digests.append(page.digests)
-                names.append(np.array(page.names, object))
-        distinct, first = np.unique(np.concatenate(digests), return_index=True)
-        return await self._put_names(new, distinct, np.concatenate(names)[first].tolist())
+                book.add(page.digests, page.names)
+        return await self._put_names(new, *book.sorted())
 
     async def settled(self) -> None:
         """Drops what was merged away without waiting for queries under way: there are none."""

@@ -17,6 +17,7 @@ from services.metrics.fold import NUMBERS, Table
 from services.metrics.intake import Arrival
 from services.metrics.journal import Journal
 from services.metrics.rollups import MINUTE_TABLES, MINUTES_KEPT_MS, Query, Rollups
+from services.metrics.texts import Texts
 
 REJECTED_SHOWN_MAX = 100
 ANY_AGE_MS = 1 << 62
@@ -123,7 +124,7 @@ class Ingest:
 
     async def batch_get_video_counts(self, video_ids: Sequence[str]) -> tuple[list[VideoCounts], int]:
         """Exact lifetime counts, and as of when."""
-        heads = digest.digest64(video_ids, self._key)
+        heads = digest.digest64(Texts.of(video_ids), self._key)
         as_of_ms = self._rollups.memory.time_ms
         queries = [Query(table=Table.VIDEO_TOTALS, low=head, high=head + 1) for head in heads.tolist()]
         found = await self._rollups.rows(queries, lambda facts: np.isin(facts.video, heads))

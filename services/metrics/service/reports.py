@@ -28,6 +28,7 @@ from services.metrics.report import Choice
 from services.metrics.rollups import Query, Rollups
 from services.metrics.rows import KEYS_END, Rows
 from services.metrics.service.board import Board
+from services.metrics.texts import Texts
 from services.metrics.titles import TitleFacts, Titles
 
 TOP_SIZE_DEFAULT = 20
@@ -187,7 +188,7 @@ class Reports:
         }
 
     async def get_campaign_lift(self, campaign_id: str, studio_id: str, outcome: EventType) -> tuple[Lift, Stamp]:
-        head = int(digest.digest64([campaign_id], self._key)[0])
+        head = int(digest.digest64(Texts.of([campaign_id]), self._key)[0])
         stamp = self.stamp()
         queries = [
             Query(table=table, low=head, high=min(head + 1, KEYS_END)) for table in (Table.ARMS, Table.CAMPAIGN_TITLES)

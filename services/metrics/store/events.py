@@ -25,6 +25,7 @@ from chassis.mongo import Database, Document, deadline
 from services.metrics.domain import U64
 from services.metrics.fold import Table
 from services.metrics.segment import Manifest, Segment
+from services.metrics.texts import Texts
 
 Collection: TypeAlias = AsyncIOMotorCollection[Document]
 
@@ -55,7 +56,7 @@ class Names:
     """Digests and the names behind them, sorted by digest."""
 
     digests: U64
-    names: tuple[str, ...]
+    names: Texts
 
 
 class Store:
@@ -222,30 +223,24 @@ class Store:
         document = {
             "_id": id_,
             "digests": Binary(names.digests.astype("<u8").tobytes()),
-            "names": Binary(_packed(names.names)),
+            "names": Binary(_packed(names.names.lines())),
         }
         await _insert_missing(self._names, [document])
 
     async def names(self, ids: Sequence[str]) -> dict[str, Names]:
         with deadline():
             documents = await self._names.find({"_id": {"$in": list(ids)}}).to_list(len(ids))
-        return {
-            document["_id"]: Names(
-                digests=np.frombuffer(bytes(document["digests"]), "<u8"),
-                names=_unpacked(bytes(document["names"])),
-            )
-            for document in documents
-        }
+        return {document["_id"]: _names(document) for document in documents}
 
     async def put_titles(self, start: int, names: Sequence[str]) -> None:
-        await _insert_missing(self._titles, [{"_id": start, "names": Binary(_packed(names))}])
+        await _insert_missing(self._titles, [{"_id": start, "names": Binary(_packed(Texts.of(names).lines()))}])
 
     async def titles(self, count: int) -> list[str]:
         """The first titles in order of their numbers."""
         found: list[str] = []
         with deadline():
             async for document in self._titles.find({"_id": {"$lt": count}}).sort("_id", 1):
-                found.extend(_unpacked(bytes(document["names"])))
+                found.extend(_unpacked(bytes(document["names"])).decode().split("\n"))
         assert len(found) >= count, "title numbers are stored before the manifest that counts them"
         return found[:count]
 
@@ -335,9 +330,14 @@ def _segment(document: Document) -> Segment:
     )
 
 
-def _packed(names: Sequence[str]) -> bytes:
-    return zstandard.ZstdCompressor(level=LEVEL).compress("\n".join(names).encode())
+def _names(document: Document) -> Names:
+    digests = np.frombuffer(bytes(document["digests"]), "<u8")
+    return Names(digests=digests, names=Texts.of_lines(_unpacked(bytes(document["names"])), len(digests)))
 
 
-def _unpacked(data: bytes) -> tuple[str, ...]:
-    return tuple(zstandard.ZstdDecompressor().decompress(data).decode().split("\n"))
+def _packed(lines: bytes) -> bytes:
+    return zstandard.ZstdCompressor(level=LEVEL).compress(lines)
+
+
+def _unpacked(data: bytes) -> bytes:
+    return zstandard.ZstdDecompressor().decompress(data)

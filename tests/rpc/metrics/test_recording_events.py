@@ -273,9 +273,14 @@ async def test_a_store_that_is_away_is_an_error_to_retry(metrics, monkeypatch):
 ), min_size=1, max_size=8))  # fmt: skip
 def test_any_messages_become_columns_field_by_field(events):
     (raw,) = wire.batches_of(pb.RecordEventsRequest(events=events))
-    assert [str(id_) for id_ in raw.ids] == [event.id for event in events]
+    assert list(raw.ids) == [in_a_line(event.id) for event in events]
     assert raw.types.tolist() == [event.type for event in events]
     for column, name in ((raw.videos, "video_id"), (raw.titles, "title_id"), (raw.regions, "viewer_region")):
-        assert column.values() == [getattr(event, name) for event in events]
-    assert raw.hashtags.values() == [",".join(event.hashtag_names) for event in events]
-    assert list(raw.viewers) == [event.viewer_id_hash for event in events]
+        assert column.values() == [in_a_line(getattr(event, name)) for event in events]
+    assert raw.hashtags.values() == [in_a_line(",".join(event.hashtag_names)) for event in events]
+    assert list(raw.viewers) == [in_a_line(event.viewer_id_hash) for event in events]
+
+
+def in_a_line(text):
+    """No accepted field may hold a line feed; columns keep strings in lines."""
+    return text.replace("\n", "\0")

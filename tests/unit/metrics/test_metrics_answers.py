@@ -108,7 +108,7 @@ def head_world(plan):
 def top_of(plan, order=TopOrder.VIEWS, size=10, table=Table.VIDEOS_DAY, viewers=Table.VIDEO_VIEWERS):
     tables, names, totals = head_world(plan)
     found = heads.top(tables[table], tables[viewers], totals, Period(start=DAY, end=DAY + 1440), order, size, 10)
-    return [(names[head.id], head) for head in found.heads], found
+    return [(names.get(head.id), head) for head in found.heads], found
 
 
 def test_top_videos_come_by_views_with_exact_counts():

@@ -10,12 +10,15 @@ from services.metrics.codec import LogDamaged
 from services.metrics.columns import Coded, concatenated, joined
 from services.metrics.domain import Period
 from services.metrics.fold import Table
+from services.metrics.names import NameBook
 from services.metrics.rows import KEYS_END, Reduce, Rows, reduced
 from services.metrics.segment import FAN_IN, PAGE_ROWS, Segment
+from services.metrics.texts import Texts
+from services.metrics.texts import joined as joined_texts
 from tests.metrics_world import KEY, random_events
 
 MASK = (1 << 64) - 1
-texts = st.lists(st.text(max_size=40).filter(lambda text: "\0" not in text), max_size=30)
+strings = st.lists(st.text(max_size=40).filter(lambda text: not {"\0", "\n"} & set(text)), max_size=30)
 
 
 def slow_digest(text, seed, odd):
@@ -31,21 +34,48 @@ def slow_digest(text, seed, odd):
     return found ^ found >> 33
 
 
-@given(texts)
+@given(strings)
 def test_digests_are_those_of_the_slow_twin_whatever_the_neighbours(values):
-    hi, lo = digest.digest128(values, KEY)
+    hi, lo = digest.digest128(Texts.of(values), KEY)
     assert hi.tolist() == [slow_digest(value, KEY.seed_hi, KEY.odd_hi) for value in values]
     assert lo.tolist() == [slow_digest(value, KEY.seed_lo, KEY.odd_lo) for value in values]
 
 
+@given(st.lists(st.text(max_size=12), max_size=20), st.lists(st.text(max_size=12), max_size=5), st.data())
+def test_texts_are_their_strings_however_cut_and_joined(first, second, data):
+    whole = joined_texts([Texts.of(first), Texts.of(second)])
+    values = [value.replace("\n", "\0") for value in first + second]
+    assert list(whole) == values == list(whole.compact())
+    places = data.draw(st.lists(st.integers(0, len(values) - 1), max_size=8)) if values else []
+    chosen = whole.take(np.array(places, np.int64))
+    assert chosen.values() == chosen.compact().values() == [values[place] for place in places]
+    assert [chosen[n] for n in range(len(chosen))] == chosen.values()
+    assert chosen.lines().decode() == "\n".join(chosen.values())
+
+
+@given(st.lists(st.lists(st.sampled_from(["", *"abcdefgh"]), max_size=6), max_size=40))
+def test_a_name_book_knows_every_name_it_was_given(batches):
+    book, every = NameBook(), sorted({name for batch in batches for name in batch if name})
+    for batch in batches:
+        names = Texts.of(batch)
+        book.add(digest.digest64(names, KEY), names)
+    heads = digest.digest64(Texts.of(every), KEY)
+    assert [book.get(head) for head in heads.tolist()] == every
+    assert book.get(0) == ""
+    assert book.get(12345) is None
+    digests, names = book.sorted()
+    assert digests.tolist() == sorted(heads.tolist())
+    assert sorted(names) == every
+
+
 def test_only_the_empty_string_has_the_digest_zero():
-    assert digest.digest64(["", "a", ""], KEY).tolist()[::2] == [0, 0]
-    assert digest.digest64(["a"], KEY)[0] != 0
-    assert len(digest.digest64([], KEY)) == 0
+    assert digest.digest64(Texts.of(["", "a", ""]), KEY).tolist()[::2] == [0, 0]
+    assert digest.digest64(Texts.of(["a"]), KEY)[0] != 0
+    assert len(digest.digest64(Texts.of([]), KEY)) == 0
 
 
 def test_a_hundred_thousand_ids_do_not_collide():
-    hi, lo = digest.digest128([f"id{n}" for n in range(100_000)], KEY)
+    hi, lo = digest.digest128(Texts.of([f"id{n}" for n in range(100_000)]), KEY)
     assert len(np.unique(hi)) == len(np.unique(lo)) == 100_000
     # All bits are used: each is set in about half of the digests.
     assert all(0.49 < ((hi >> np.uint64(bit)) & np.uint64(1)).mean() < 0.51 for bit in range(64))
@@ -55,16 +85,16 @@ def test_a_hundred_thousand_ids_do_not_collide():
 def test_joined_columns_read_like_their_parts(first, second):
     whole = joined([Coded.of(first), Coded.of(second)])
     assert whole.values() == first + second
-    assert len(set(whole.names)) == len(whole.names)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcde"), st.booleans()), max_size=30))
 def test_taking_rows_keeps_only_the_names_they_use(pairs):
     mask = np.array([keep for _, keep in pairs], bool)
-    taken = Coded.of([value for value, _ in pairs]).take(mask)
+    values = [value for value, _ in pairs]
+    taken = Coded.of(values).take(mask)
     kept = [value for value, keep in pairs if keep]
     assert taken.values() == kept
-    assert list(taken.names) == list(dict.fromkeys(kept))
+    assert list(taken.names) == [name for name in dict.fromkeys(values) if name in kept]
 
 
 def same_events(a, b):

@@ -170,7 +170,7 @@ def test_the_fold_counts_what_the_slow_twin_counts(seed):
         rows = found[table]
         parts = keys.unpack(rows.a)
         got = {
-            (int(title), int(minute), int(kind), names[int(head)]): int(v)
+            (int(title), int(minute), int(kind), names.get(int(head))): int(v)
             for title, minute, kind, head, v in zip(
                 keys.titles(rows.a), parts.minute, parts.type, rows.b, rows.v, strict=True
             )

@@ -4,6 +4,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from chassis.errors import InvalidArgument
 from protos.catalog.v1 import catalog_pb2
@@ -12,7 +14,7 @@ from services.metrics import causes, domain, insights
 from services.metrics.follow import Follower, Piece
 from services.metrics.rpc.feed import CatalogFeed
 from services.metrics.titles import Titles
-from services.metrics.wire import catalog, times
+from services.metrics.wire import catalog, events, scan, times
 
 NOW = datetime(2026, 11, 25, 12, 30, 30, tzinfo=UTC)
 
@@ -130,3 +132,59 @@ def test_a_period_defaults_to_the_last_seven_days():
 def test_absurd_periods_are_refused(start, end):
     with pytest.raises(InvalidArgument):
         times.period(start, end, NOW)
+
+
+word = st.text("abcdé:-_1", max_size=12) | st.just("x" * 130) | st.just("tt0000000001")
+moments = st.none() | st.builds(
+    Timestamp, seconds=st.integers(0, 2**34) | st.just(0), nanos=st.sampled_from([0, 1, 999_999_999, 120_000_000])
+)
+usual_events = st.builds(
+    pb.Event, id=word, type=st.integers(0, 13), time=moments, received_time=moments, video_id=word, title_id=word,
+    creator_id=word, campaign_id=word, offer_id=word, viewer_region=st.sampled_from(["", "US", "DE"]),
+    viewer_id_hash=word, device=st.integers(0, 4), source=st.integers(0, 2), agent_kind=st.integers(0, 4),
+    user_agent=word, campaign_arm=st.integers(0, 2), hashtag_names=st.lists(word, max_size=4),
+)  # fmt: skip
+# What the scan leaves to its twin, or must at least not misread.
+strange_events = st.sampled_from(
+    [
+        pb.Event(),
+        pb.Event(id="x" * 20_000),
+        pb.Event(user_agent="x" * 2_000),
+        pb.Event(id="\n\n\x0a\x05ab", title_id="\n"),
+        pb.Event(type=-1),
+        pb.Event(type=300),
+        pb.Event(time=Timestamp(seconds=-5)),
+        pb.Event(time=Timestamp(seconds=2**60)),
+        pb.Event(time=Timestamp(nanos=-1)),
+        pb.Event.FromString(b"\xf8\x07\x01"),
+        pb.Event(hashtag_names=["t" * 100] * 40),
+    ]
+)
+
+
+def as_read(raw):
+    """Every column's values, as Python has them."""
+    return {
+        name: column.values() if hasattr(column, "values") else column.tolist()
+        for name in raw.__slots__
+        for column in [getattr(raw, name)]
+    }
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(usual_events, min_size=1, max_size=12))
+def test_events_scanned_from_their_bytes_are_those_read_one_by_one(batch):
+    scanned = scan.columns(pb.RecordEventsRequest(events=batch, request_id="r1").SerializeToString())
+    assert scanned is not None, "usual events are scanned"
+    assert as_read(scanned) == as_read(events.of_messages(batch))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(usual_events | strange_events, min_size=1, max_size=8))
+def test_strange_events_are_left_to_the_slow_twin_or_read_alike(batch):
+    request = pb.RecordEventsRequest(events=batch)
+    slow = as_read(events.of_messages(batch))
+    scanned = scan.columns(request.SerializeToString())
+    assert scanned is None or as_read(scanned) == slow
+    (found,) = events.batches_of(request)
+    assert as_read(found) == slow

@@ -1,0 +1,101 @@
+"""Many strings as one run of bytes: where each begins, and how long it is. No Python object a string.
+
+Parts of a column, columns one after another and digests are then work on numbers. Bytes are UTF-8; a line feed inside
+a string, which no checked field may hold, becomes a zero byte.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from services.metrics.domain import I64, U8, Bools
+
+LINE_FEED = 10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Texts:
+    """Strings as slices of bytes; several may lie on the same bytes."""
+
+    data: U8
+    starts: I64
+    lengths: I64  # in bytes
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values())
+
+    def __getitem__(self, place: int) -> str:
+        start = int(self.starts[place])
+        return self.data[start : start + int(self.lengths[place])].tobytes().decode()
+
+    @classmethod
+    def of(cls, values: Sequence[str]) -> Self:
+        found = cls._cut("\n".join(values).encode())
+        if len(found) > max(len(values), 1):
+            found = cls._cut("\n".join([value.replace("\n", "\0") for value in values]).encode())
+        return found if values else found.take(np.zeros(0, np.int64))
+
+    @classmethod
+    def of_lines(cls, lines: bytes, count: int) -> Self:
+        """So many strings with line feeds between them."""
+        found = cls._cut(lines) if count else cls.of(())
+        if len(found) != count:
+            raise ValueError(count)
+        return found
+
+    @classmethod
+    def _cut(cls, lines: bytes) -> Self:
+        data = np.frombuffer(lines, np.uint8)
+        ends = np.append(np.flatnonzero(data == LINE_FEED), len(data))
+        starts = np.zeros_like(ends)
+        starts[1:] = ends[:-1] + 1
+        return cls(data, starts, ends - starts)
+
+    def lines(self) -> bytes:
+        """The strings with line feeds between them."""
+        return self.compact().data.tobytes()
+
+    def values(self) -> list[str]:
+        return self.lines().decode().split("\n") if len(self) else []
+
+    def take(self, chosen: Bools | I64) -> Self:
+        """The chosen strings, on the same bytes."""
+        return type(self)(self.data, self.starts[chosen], self.lengths[chosen])
+
+    def compact(self) -> "Texts":
+        """The same strings on bytes of their own: these strings with line feeds between them and nothing else."""
+        ends = np.cumsum(self.lengths + 1)
+        starts = ends - self.lengths - 1
+        size = int(ends[-1]) - 1 if len(self) else 0
+        if len(self.data) == size and np.array_equal(starts, self.starts):
+            return self
+        if not self.lengths.any():
+            return Texts(np.full(max(size, 0), LINE_FEED, np.uint8), starts, self.lengths)
+        # Where each byte comes from; what stands where the line feeds go does not matter.
+        origin = np.arange(size) + np.repeat(self.starts - starts, self.lengths + 1)[:size]
+        data = self.data.take(origin, mode="clip")
+        data[data == LINE_FEED] = 0
+        data[ends[:-1] - 1] = LINE_FEED
+        return Texts(data, starts, self.lengths)
+
+
+def joined(parts: Sequence[Texts]) -> Texts:
+    """Strings one after another."""
+    if len(parts) == 1:
+        return parts[0]
+    if not parts:
+        return Texts.of(())
+    data, offsets = parts[0].data, np.zeros(len(parts), np.int64)
+    if any(part.data is not data for part in parts):
+        data = np.concatenate([part.data for part in parts])
+        offsets[1:] = np.cumsum([len(part.data) for part in parts[:-1]])
+    return Texts(
+        data,
+        np.concatenate([part.starts + offset for part, offset in zip(parts, offsets, strict=True)]),
+        np.concatenate([part.lengths for part in parts]),
+    )
