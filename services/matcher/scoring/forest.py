@@ -39,7 +39,7 @@ class Paths:
     value: Floats
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Forest:
     """`edges[i]` cut feature i into bins: bin b holds edges[b-1] < x <= edges[b]."""
 
@@ -82,7 +82,7 @@ class Forest:
         return self._prepared().expected + self.bias
 
     def parts(self, features: Floats) -> Floats:
-        """Shapley values, a row a feature; with `expected` they sum to the logits."""
+        """Shapley values, a row a feature; with `expected` they sum to the logits (`shares.py` sums them by factor)."""
         bins = self.bins(features).astype(np.int16)
         result = np.zeros(features.shape, dtype=np.float32)
         for at in range(0, bins.shape[1], EXPLAINED_PER_STEP):
@@ -138,7 +138,7 @@ class _Tables:
 
 
 def _group(paths: Paths, at: Ints, size: int) -> _Group:
-    table = _leaf_tables(paths.share[at, :size].astype(np.float64), paths.value[at].astype(np.float64))
+    table = leaf_tables(paths.share[at, :size].astype(np.float64), paths.value[at].astype(np.float64))
     flat = paths.feature[at, :size].astype(np.int64).ravel()
     order = np.argsort(flat, kind="stable")
     owner, begin = np.unique(flat[order], return_index=True)
@@ -154,7 +154,7 @@ def _group(paths: Paths, at: Ints, size: int) -> _Group:
     )
 
 
-def _leaf_tables(share: npt.NDArray[np.float64], value: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def leaf_tables(share: npt.NDArray[np.float64], value: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """(leaves, 2 ** size, size): the Shapley value of each path feature for each set of satisfied ones."""
     leaves, size = share.shape
     table = np.zeros((leaves, 1 << size, size))

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from services.matcher.scoring.additive import Floats
+from services.matcher.scoring.shares import factor_shares
 from services.matcher.scoring.weights import Weights
 from services.matcher.text.extraction import Candidates
 from services.matcher.text.hashing import Ints
@@ -77,11 +77,9 @@ def _mates(judged: Judged) -> dict[int, list[int]]:
 
 def _shares(judged: Judged, wanted: Ints, weights: Weights, factor_of: Mapping[str, str]) -> list[Shares]:
     """Parts of the logits by factor, the largest groups of features a reviewer can read."""
-    parts = weights.final.parts(judged.features[:, wanted])
     factors = sorted(set(factor_of.values()))
-    sums: npt.NDArray[np.float64] = np.zeros((len(factors), len(wanted)))
-    for row, name in enumerate(weights.final.names):
-        sums[factors.index(factor_of[name])] += parts[row]
+    owner = tuple(factors.index(factor_of[name]) for name in weights.final.names)
+    sums = factor_shares(weights.final, owner).sums(weights.final.bins(judged.features[:, wanted]))
     return [dict(zip(factors, column, strict=True)) for column in sums.T.tolist()]
 
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.matcher.scoring.compiling import compile_forest, compile_trees
+from services.matcher.scoring.shares import factor_shares
 
 NAMES = ("a", "b", "c", "d")
 Node = dict[str, Any]
@@ -86,6 +87,19 @@ def test_a_forests_parts_are_shapley_values(seed: int, rows: list[tuple[float, .
         expected = [sum(shapley(t["tree_structure"], row, f) for t in dump["tree_info"]) for f in range(len(NAMES))]
         assert parts[:, column].tolist() == pytest.approx(expected, abs=1e-5)
     assert (parts.sum(axis=0) + forest.expected).tolist() == pytest.approx(forest.logits(features).tolist(), abs=1e-4)
+
+
+@given(st.integers(0, 2**32), ROWS, st.tuples(*[st.integers(0, 2)] * len(NAMES)))
+def test_shares_of_factors_are_the_parts_of_their_features_summed(
+    seed: int, rows: list[tuple[float, ...]], owner: tuple[int, ...]
+) -> None:
+    forest = compile_forest(NAMES, [a_dump(seed, depth=5, trees=6)])
+    features = np.array(rows, dtype=np.float32).T
+    parts = forest.parts(features)
+    shares = factor_shares(forest, owner).sums(forest.bins(features))
+    for factor in range(max(owner) + 1):
+        expected = parts[[own == factor for own in owner]].sum(axis=0)
+        assert shares[factor].tolist() == pytest.approx(expected.tolist(), abs=1e-4)
 
 
 @given(st.integers(0, 2**32), ROWS)
