@@ -1,14 +1,17 @@
 """Anchors over a real channel: what viewers see, why, and how fast it vanishes."""
 
+import random
 from dataclasses import replace
 
 import grpc
 import pytest
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo.monitoring import CommandListener
 
 from protos.matcher.v1 import matcher_pb2 as pb
 from protos.matcher.v1 import policy_pb2
 from services.matcher.domain import TitleCard, TitleState
-from tests.matcher_world import a_title, a_video, reason_of
+from tests.matcher_world import a_title, a_video, a_world, fields_of, reason_of
 
 
 async def explained(world, video_id="v1", **request):
@@ -210,19 +213,103 @@ async def test_an_older_observation_changes_nothing(world):
     assert (outcome.updated_count, outcome.stale_count) == (0, 1)
 
 
-async def test_a_page_of_anchors_takes_at_most_two_reads(world, monkeypatch):
-    await world.match(*[a_video(f"v{number}") for number in range(100)])
-    reads = []
-    videos = world.wired.anchors._videos
-    whole = videos.batch
+class Commands(CommandListener):
+    """What the driver sent to the store: every command on the wire, one by one."""
 
-    async def counted(*args, **kwargs):
-        reads.append(args)
-        return await whole(*args, **kwargs)
+    def __init__(self) -> None:
+        self.sent: list[str] = []
 
-    monkeypatch.setattr(type(videos), "batch", lambda self, *a, **k: counted(*a, **k))
-    assert len(await world.anchors(*[f"v{number}" for number in range(100)])) == 100
-    assert len(reads) <= 2
+    def started(self, event) -> None:
+        self.sent.append(event.command_name)
+
+    def succeeded(self, event) -> None: ...
+
+    def failed(self, event) -> None: ...
+
+
+@pytest.fixture
+async def heard(mongo_url, database):
+    """The database of the test through a client whose commands are heard."""
+    commands = Commands()
+    client = AsyncIOMotorClient(mongo_url, event_listeners=[commands], tz_aware=True)
+    yield client.get_database(database.name), commands
+    client.close()
+
+
+async def test_a_page_of_100_anchors_takes_at_most_two_commands_of_the_store(heard, tmp_path):
+    database, commands = heard
+    async with a_world(database, tmp_path, a_title("dune", "Dune"), a_title("up", "Up", 0.6)) as world:
+        videos = [a_video(f"v{number}", "Dune and Up " * 50, ocr_text=["Up"] * 50) for number in range(100)]
+        await world.match(*videos)
+        commands.sent.clear()
+        assert len(await world.anchors(*[video.id for video in videos], region="US")) == 100
+        assert 1 <= len(commands.sent) <= 2
+        assert set(commands.sent) <= {"find", "getMore"}
+
+
+async def test_new_numbers_of_1000_videos_come_in_one_call_and_of_more_in_none(world):
+    ids = [f"v{number}" for number in range(1_001)]
+    for at in range(0, 1_000, 100):
+        await world.match(*[a_video(video_id, view_count=500) for video_id in ids[at : at + 100]])
+    world.clock.advance(1)
+
+    def numbers(video_ids):
+        stats = [
+            pb.VideoStats(video_id=each, view_count=2_000, follower_count=7_000, strike_score=number % 5)
+            for number, each in enumerate(video_ids)
+        ]
+        return world.matcher.UpdateVideoStats(pb.UpdateVideoStatsRequest(stats=stats), timeout=60)
+
+    outcome = await numbers(ids[:1_000])
+    assert (outcome.updated_count, outcome.unknown_count, outcome.changed_match_count) == (1_000, 0, 1_000)
+    shown = await world.anchors(*ids[:100])
+    assert set(shown) == {video_id for number, video_id in enumerate(ids[:100]) if number % 5 < 3}, "strikes count"
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await numbers(ids)
+    assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert fields_of(raised.value) == ["stats"]
+
+
+async def test_what_is_explained_is_what_is_decided_and_following_the_number_flips_it(world):
+    """Any standing: an anchor is served exactly where no gate is named, and the named number is the one that counts."""
+    chance = random.Random(4)
+    videos = [
+        a_video(
+            f"v{number}",
+            chance.choice(("Dune", "Up", "Dune and Up", "nothing")),
+            view_count=chance.randrange(2_000),
+            made_for_kids=chance.random() < 0.1,
+            is_aigc=chance.random() < 0.1,
+            content_claimed=chance.random() < 0.1,
+            creator=pb.Creator(id="c", follower_count=chance.randrange(2_000), strike_score=chance.choice((0, 0, 9))),
+        )
+        for number in range(80)
+    ]
+    await world.match(*videos)
+    shown = await world.anchors(*[video.id for video in videos])
+    flipped = 0
+    for video in videos:
+        named = failing(answer := await explained(world, video.id))
+        assert (video.id in shown) == (named == [])
+        if named and set(named) <= {"VIEWS", "FOLLOWERS"}:
+            gaps = {name: int(gate_of(answer, name).gap) for name in named}
+            assert [gate_of(answer, name).remedy.split()[0] for name in named] == [f"{gaps[name]:,}" for name in named]
+            assert await anchored_with(world, video, gaps, short=1) == {}
+            assert await anchored_with(world, video, gaps, short=0) == {video.id: answer.anchor.title_id}
+            flipped += 1
+    assert flipped >= 5
+
+
+async def anchored_with(world, video, gaps, *, short):
+    """The anchor once the video has what its gates ask for, less `short` of each."""
+    world.clock.advance(1)
+    stats = pb.VideoStats(
+        video_id=video.id,
+        view_count=video.view_count + max(0, gaps.get("VIEWS", 0) - short),
+        follower_count=video.creator.follower_count + max(0, gaps.get("FOLLOWERS", 0) - short),
+    )
+    await world.matcher.UpdateVideoStats(pb.UpdateVideoStatsRequest(stats=[stats]))
+    return await world.anchors(video.id)
 
 
 async def test_the_feed_is_in_order_and_waits_for_news(world):

@@ -1,6 +1,7 @@
 """PolicyService over a real channel: versions, what-if, thresholds, calibrations."""
 
 import itertools
+import random
 
 import grpc
 import pytest
@@ -95,17 +96,20 @@ async def test_every_stored_decision_replays_to_the_same_bytes(world):
     await world.wired.rematching.run_pending()
     world.clock.advance(5)
     await world.match(a_video("v0", "Dune and Up"))
-    policies = {}
-    records = 0
-    async for page in world.wired.rematching._videos.walk(lean=False):
-        for video in page:
-            for match in video.matches:
-                if match.policy_version not in policies:
-                    policies[match.policy_version] = await world.wired.policies.get_policy(match.policy_version)
-                assert replay(policies[match.policy_version], match.record) == match.record
-                records += 1
-    assert records >= 12
-    assert len(policies) >= 1
+    stored = [
+        match
+        async for page in world.wired.rematching._videos.walk(lean=False)
+        for video in page
+        for match in video.matches
+    ]
+    told = [change.match for change in await world.wired.rematching._videos.changes(0, 1_000)]
+    policies = {
+        match.policy_version: await world.wired.policies.get_policy(match.policy_version) for match in (*stored, *told)
+    }
+    for match in (*stored, *told):
+        assert replay(policies[match.policy_version], match.record) == match.record
+    assert (len(stored), set(policies)) == (13, {"p-000001", "p-000002"})
+    assert len(told) > 12, "the feed keeps what was decided before"
 
 
 async def test_a_simulation_says_who_gains_and_who_loses_and_changes_nothing(world):
@@ -131,6 +135,45 @@ async def test_a_simulation_says_who_gains_and_who_loses_and_changes_nothing(wor
     one = await world.policy.SimulatePolicy(pb.SimulatePolicyRequest(policy=tried, title_id="up", match_count_max=1))
     assert (one.match_count, one.total.gained_count) == (1, 1)
     assert await world.anchors("small", "large", "doubtful") == {"large": "dune"}
+
+
+async def test_what_was_simulated_is_what_activation_does(world):
+    chance = random.Random(7)
+    ids = [f"v{number}" for number in range(100)]
+    await world.match(
+        *[
+            a_video(
+                video_id,
+                chance.choice(("Dune", "Up", "Alien", "Dune and Up")),
+                view_count=chance.randrange(4_000),
+                is_aigc=chance.random() < 0.2,
+                creator=matcher_pb2.Creator(
+                    id="c", follower_count=chance.randrange(4_000), region_code=chance.choice(("US", "DE"))
+                ),
+            )
+            for video_id in ids
+        ]
+    )
+    before = {f"{video_id}:{title_id}" for video_id, title_id in (await world.anchors(*ids)).items()}
+    tried = await another(
+        world,
+        approve_threshold=0.55,
+        view_count_min=2_000,
+        follower_count_min=500,
+        allow_ai_generated=True,
+        hold_out_share=0.2,
+    )
+    said = await world.policy.SimulatePolicy(pb.SimulatePolicyRequest(policy=tried))
+    await create(world, tried, activate=True)
+    after = {f"{video_id}:{title_id}" for video_id, title_id in (await world.anchors(*ids)).items()}
+    assert (said.total.before_count, said.total.after_count) == (len(before), len(after))
+    assert (said.total.gained_count, said.total.lost_count) == (len(after - before), len(before - after))
+    assert said.total.gained_count > 0
+    assert said.total.lost_count > 0
+    assert set(said.gained_match_ids) <= after - before
+    assert set(said.lost_match_ids) <= before - after
+    for field in ("before_count", "after_count", "gained_count", "lost_count"):
+        assert sum(getattr(cell, field) for cell in said.cells) == getattr(said.total, field)
 
 
 async def test_a_simulation_needs_exactly_one_policy(world):
