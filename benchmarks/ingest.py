@@ -58,7 +58,7 @@ def as_columns(what: traffic.Plan, count: int) -> list[pb.EventColumns]:
     found = []
     for batch in traffic.batches(what):
         if len(batch) == BATCH:
-            found.append(columns(batch, what.title_ids))
+            found.append(columns(batch, traffic.Cast(what.title_ids)))
         if len(found) * BATCH >= count:
             break
     return found
@@ -257,7 +257,7 @@ async def report_times(
 async def import_all(stub: "metrics_pb2_grpc.MetricsServiceAsyncStub", what: traffic.Plan) -> int:
     async def pieces() -> AsyncIterator[pb.ImportEventsRequest]:
         for batch in traffic.batches(what):
-            yield pb.ImportEventsRequest(columns=columns(batch, what.title_ids))
+            yield pb.ImportEventsRequest(columns=columns(batch, traffic.Cast(what.title_ids)))
 
     return int((await stub.ImportEvents(pieces())).accepted_count)
 

@@ -1,10 +1,15 @@
-"""Sends generated traffic to metrics: history at once, then a live trickle. `python -m tools.traffic --help`."""
+"""Sends generated traffic (services/metrics/traffic.py) to metrics: history at once, then a live trickle.
+
+Tests, the benchmark and the sample data of a local house send through here, each with its own cast of names.
+`python -m tools.traffic --help`.
+"""
 
 import argparse
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import grpc.aio
@@ -15,15 +20,16 @@ from protos.metrics.v1 import metrics_pb2 as pb
 from protos.metrics.v1 import metrics_pb2_grpc
 from services.metrics import traffic
 from services.metrics.domain import I64, Bools, EventType
-from services.metrics.traffic import HASHTAGS, REGIONS, Batch, Plan
+from services.metrics.traffic import REGIONS, Batch, Cast, Plan
 
 NEEDS_VIDEO = [
     EventType.ANCHOR_IMPRESSION, EventType.ANCHOR_CLICK, EventType.VIDEO_VIEW, EventType.VIDEO_LIKE,
     EventType.VIDEO_SHARE,
 ]  # fmt: skip
-NEEDS_CAMPAIGN = [EventType.CAMPAIGN_VIEW, EventType.CAMPAIGN_JOIN, EventType.REWARD_GRANT, EventType.CONVERSION]
+NEEDS_CAMPAIGN = [*traffic.CAMPAIGN_TYPES, EventType.CONVERSION]
 NEEDS_OFFER = [EventType.OFFER_IMPRESSION, EventType.OFFER_CLICK, EventType.TICKET_CLICK]
 VIDEOS_MAX = 1 << 20  # of a title, in a pair's number
+TAGS_MAX = 1 << 6
 PAGE = 200
 LIVE_TICK_S = 1.0
 
@@ -47,29 +53,34 @@ class Strings:
         return list(self._codes)
 
 
-def columns(batch: Batch, title_ids: Sequence[str]) -> pb.EventColumns:
+def columns(batch: Batch, cast: Cast) -> pb.EventColumns:
     """A batch as the wire has it."""
     strings = Strings()
     pair = batch.titles * VIDEOS_MAX + batch.videos
     with_video = np.isin(batch.types, NEEDS_VIDEO)
-    tags = np.where(batch.tags < len(HASHTAGS), batch.tags, len(HASHTAGS))
+
+    def of_pair(name: Callable[[int, int], str]) -> Callable[[int], str]:
+        return lambda both: name(*divmod(both, VIDEOS_MAX))
+
+    def hashtags(number: int) -> str:
+        both, tag = divmod(number, TAGS_MAX)
+        return ",".join(cast.hashtags(*divmod(both, VIDEOS_MAX), tag))
+
+    distinct, place = np.unique(pair, return_inverse=True)
+    sources = np.array([cast.source(*divmod(both, VIDEOS_MAX)) for both in distinct.tolist()], "u1")[place]
     return pb.EventColumns(
         ids=batch.ids,
         type_numbers=batch.types.astype("u1").tobytes(),
         time_values=batch.times_ms.astype("<i8").tobytes(),
-        title_codes=strings.codes(batch.titles, lambda title: title_ids[title]),
-        video_codes=strings.codes(
-            pair, lambda both: traffic.video_id(title_ids[both // VIDEOS_MAX], both % VIDEOS_MAX), with_video
-        ),
-        creator_codes=strings.codes(
-            pair, lambda both: traffic.creator_of(both // VIDEOS_MAX, both % VIDEOS_MAX), with_video
-        ),
-        campaign_codes=strings.codes(batch.titles, "campaign.{}".format, np.isin(batch.types, NEEDS_CAMPAIGN)),
-        offer_codes=strings.codes(batch.titles, "offer.{}".format, np.isin(batch.types, NEEDS_OFFER)),
+        title_codes=strings.codes(batch.titles, cast.title_ids.__getitem__),
+        video_codes=strings.codes(pair, of_pair(cast.video), with_video),
+        creator_codes=strings.codes(pair, of_pair(cast.creator), with_video),
+        campaign_codes=strings.codes(batch.titles, cast.campaign, np.isin(batch.types, NEEDS_CAMPAIGN)),
+        offer_codes=strings.codes(batch.titles, cast.offer, np.isin(batch.types, NEEDS_OFFER)),
         region_codes=strings.codes(batch.regions, lambda region: REGIONS[region][0]),
-        hashtag_codes=strings.codes(tags, lambda tag: (*HASHTAGS, "")[tag], with_video),
+        hashtag_codes=strings.codes(pair * TAGS_MAX + batch.tags, hashtags, with_video),
         viewer_id_hashes=[f"{viewer:016x}" for viewer in batch.viewers.tolist()],
-        source_numbers=np.where(batch.videos % traffic.OFFICIAL_EVERY == 0, 2, 1).astype("u1").tobytes(),
+        source_numbers=sources.tobytes(),
         agent_numbers=batch.agents.astype("u1").tobytes(),
         arm_numbers=batch.arms.astype("u1").tobytes(),
         device_numbers=(batch.viewers % 4 + 1).astype("u1").tobytes(),
@@ -110,45 +121,42 @@ def plan_of(title_ids: tuple[str, ...], *, days: int, events: int, seed: int, en
     )
 
 
+async def history(plan: Plan, cast: Cast) -> AsyncIterator[pb.ImportEventsRequest]:
+    """The plan's events as an import; the same events again change nothing within a day."""
+    for number, batch in enumerate(traffic.batches(plan)):
+        yield pb.ImportEventsRequest(columns=columns(batch, cast), request_id=f"traffic-{number}")
+
+
 async def send_history(stub: "metrics_pb2_grpc.MetricsServiceAsyncStub", plan: Plan) -> pb.ImportEventsResponse:
-    """Imports the plan's events; sending them again changes nothing within a day."""
-
-    async def pieces() -> AsyncIterator[pb.ImportEventsRequest]:
-        for number, batch in enumerate(traffic.batches(plan)):
-            yield pb.ImportEventsRequest(columns=columns(batch, plan.title_ids), request_id=f"traffic-{number}")
-
-    return await stub.ImportEvents(pieces())
+    return await stub.ImportEvents(history(plan, Cast(plan.title_ids)))
 
 
-async def send_live(
-    stub: "metrics_pb2_grpc.MetricsServiceAsyncStub",
-    title_ids: tuple[str, ...],
-    *,
-    rate: float,
-    seed: int,
-    for_s: float,
-) -> int:
+def present(plan: Plan, cast: Cast, *, rate: float, tick: int) -> Iterator[pb.RecordEventsRequest]:
+    """The events of one second of now, at so many a second; a plan's releases and campaigns hold."""
+    now = int(time.time() * 1000)
+    second = replace(
+        plan,
+        start_minute=now // 60_000,
+        hours=1,
+        events=rate * LIVE_TICK_S,
+        spikes=(),
+        seed=plan.seed * 1_000_003 + now % 1_000_000_007 + tick,
+    )
+    for batch in traffic.batches(second):
+        batch.times_ms[:] = now - batch.received_ms % int(LIVE_TICK_S * 1000)
+        yield pb.RecordEventsRequest(columns=columns(batch, cast))
+
+
+async def send_live(stub: "metrics_pb2_grpc.MetricsServiceAsyncStub", plan: Plan, *, rate: float, for_s: float) -> int:
     """Sends events of the present at a rate until the time is over; how many were accepted."""
-    accepted, ends = 0, time.monotonic() + for_s
+    accepted, ends, cast = 0, time.monotonic() + for_s, Cast(plan.title_ids)
     for tick in itertools.count():
-        now = int(time.time() * 1000)
-        plan = Plan(
-            title_ids=title_ids, start_minute=now // 60_000, hours=1, events=max(int(rate * LIVE_TICK_S), 1),
-            seed=seed * 1_000_003 + now % 1_000_000_007 + tick,
-        )  # fmt: skip
-        for batch in _of_now(plan, now):
-            request = pb.RecordEventsRequest(columns=columns(batch, title_ids))
+        for request in present(plan, cast, rate=rate, tick=tick):
             accepted += (await stub.RecordEvents(request, timeout=10)).accepted_count
         if time.monotonic() >= ends:
             return accepted
         await asyncio.sleep(LIVE_TICK_S)
     return accepted
-
-
-def _of_now(plan: Plan, now_ms: int) -> Iterator[Batch]:
-    for batch in traffic.batches(plan):
-        batch.times_ms[:] = now_ms - batch.received_ms % int(LIVE_TICK_S * 1000)
-        yield batch
 
 
 async def main(arguments: argparse.Namespace) -> None:
@@ -162,14 +170,14 @@ async def main(arguments: argparse.Namespace) -> None:
         raise SystemExit(msg)
     async with grpc.aio.insecure_channel(arguments.address) as channel:
         stub = metrics_pb2_grpc.MetricsServiceStub(channel)
+        plan = plan_of(title_ids, days=arguments.days or 1, events=arguments.events, seed=arguments.seed)
         if arguments.days:
-            plan = plan_of(title_ids, days=arguments.days, events=arguments.events, seed=arguments.seed)
             done = await send_history(stub, plan)
             print(
                 f"{done.accepted_count} events accepted, {done.duplicate_count} known, {done.rejected_count} rejected"
             )
         if arguments.live:
-            sent = await send_live(stub, title_ids, rate=arguments.live, seed=arguments.seed, for_s=arguments.live_s)
+            sent = await send_live(stub, plan, rate=arguments.live, for_s=arguments.live_s)
             print(f"{sent} live events accepted")
 
 

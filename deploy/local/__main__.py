@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from chassis.embedded import ServerMissing
-from deploy.local import console, pids, preflight, readiness, samples, secrets, seed, supervisor
+from deploy.local import console, pids, preflight, readiness, samples, secrets, seed, supervisor, traffic
 from deploy.local.console import say
 from deploy.local.plan import PORT_BASE, Plan, plan
 from deploy.local.preflight import NotReady
@@ -69,7 +69,7 @@ async def up(house: Plan, options: argparse.Namespace) -> int:
         _make_ready(house)
         overseer = supervisor.Supervisor(house, say)
         _stop_on_signals(stop, overseer)
-        async with _overseen(overseer, stop):
+        async with _overseen(overseer, stop), _watched(house):
             settling = asyncio.create_task(_settle(house, seeded=not options.no_seed))
             stopped = asyncio.create_task(stop.wait())
             await asyncio.wait([settling, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -102,6 +102,18 @@ async def _overseen(overseer: supervisor.Supervisor, stop: asyncio.Event) -> Asy
     finally:
         stop.set()
         await running
+
+
+@asynccontextmanager
+async def _watched(house: Plan) -> AsyncIterator[None]:
+    """While it runs, a seeded house has viewers."""
+    viewers = asyncio.create_task(traffic.keep_watching(house))
+    try:
+        yield
+    finally:
+        viewers.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await viewers
 
 
 def _stop_on_signals(stop: asyncio.Event, overseer: supervisor.Supervisor) -> None:

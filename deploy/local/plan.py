@@ -109,6 +109,7 @@ def _service(name: str, folder: Path, port_base: int, urls: Mapping[str, str]) -
         "http_port": str(ports.get("http", "")),
         "telemetry_port": str(ports["telemetry"]),
         "index_folder": str((folder / "data" / f"{name}-index").resolve()),
+        "insights_every_s": "15",  # a new house has something to tell at once
         **{f"{service}_address": f"{HOST}:{port_base + offset}" for service, offset in SERVICES.items()},
         **urls,
     }

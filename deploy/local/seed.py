@@ -30,7 +30,7 @@ from protos.matcher.v1 import matcher_pb2, matcher_pb2_grpc, review_pb2, review_
 from protos.metrics.v1 import metrics_pb2_grpc
 from services.catalog.importer.__main__ import Order, import_file
 
-VERSION = 2
+VERSION = 3
 CALL_S = 20.0
 TASK_CLOSED = "TASK_CLOSED"  # the matcher's reason, docs/reference/errors.md
 INDEX_S = 90.0
@@ -255,7 +255,7 @@ def _a_campaign(today: datetime) -> campaign_pb2.Campaign:
 
 
 async def _traffic(house: House, shown: Progress) -> None:
-    await traffic.replay(house.matcher, house.metrics, shown)
+    await traffic.replay(house.matcher, house.incentives, house.metrics, shown)
 
 
 _STUBS: dict[str, Callable[[grpc.aio.Channel], Any]] = {

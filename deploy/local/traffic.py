@@ -1,39 +1,56 @@
-"""Two weeks of viewers of the sample videos, made up: days and nights, a funnel, one title that takes off.
+"""Viewers of the sample videos, made up: four weeks of them at once, and from then on as many as usual.
 
-The same seed gives the same viewers; what they do ends at the present hour, so that a dashboard lives at once.
+The generator is everybody's (services/metrics/traffic.py, tools/traffic.py); this is its cast: the matched sample
+videos with their creators and hashtags, the titles they are about, the sample campaign. Five titles have a spike in
+the last days, each of another cause, so that a dashboard has something to explain.
 """
 
-import math
-import random
+import asyncio
+import contextlib
+import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from itertools import count
 
 from rich.progress import Progress, TaskID
 
-from chassis.client import Client
-from chassis.timestamps import timestamp
-from protos.matcher.v1 import matcher_pb2
-from protos.metrics.v1 import event_pb2, metrics_pb2
+from chassis import context
+from chassis.client import Client, channel
+from chassis.config import Settings
+from chassis.errors import SpotlightError
+from deploy.local import samples
+from deploy.local.plan import Plan
+from protos.incentives.v1 import campaign_pb2, incentives_pb2, incentives_pb2_grpc
+from protos.matcher.v1 import matcher_pb2, matcher_pb2_grpc
+from protos.metrics.v1 import metrics_pb2, metrics_pb2_grpc
+from services.metrics import traffic
+from services.metrics.domain import Source
+from services.metrics.traffic import Cause, Spike
+from tools.traffic import LIVE_TICK_S, history, present
 
 SEED = 20260111
-DAYS = 14
-HOURS = DAYS * 24
-EVENTS_PER_CALL = 1_000
-VIEWERS = 20_000
-# Views of an average video in an average hour: some 50,000 events where 50 videos are approved.
-VIEWS_PER_HOUR = 1.5
-TAKES_OFF_DAYS_AGO = 3
-TAKES_OFF_BY = 12.0
-IMPORT_S = 120.0
+DAYS, HOURS_A_DAY, MINUTES_A_DAY = 28, 24, 1_440
+EVENTS = 400_000
+# As many a second as the history has on the mean.
+LIVE_RATE = EVENTS / (DAYS * MINUTES_A_DAY * 60)
+TITLES_MAX = 40
+IMPORT_S = 180.0
 CHANGES_PER_CALL = 200
-OFFERS = ("offer-stream", "offer-rent", "offer-ticket")
-REGIONS = ("US", "US", "US", "GB", "GB", "DE", "FR", "ES", "BR", "MX", "JP", "IN")
-# Of those who did the one before, who does the next.
-IOS = 0.5
-LIKES, SHARES, SEES_ANCHOR, CLICKS_ANCHOR, SEES_OFFER, CLICKS_OFFER = 0.12, 0.02, 0.9, 0.09, 0.8, 0.15
-PEAK_HOUR = 20
+HASHTAGS_MAX = 5
+RETRY_S = 5.0
+# Of the title with the rank: what happened, how many days ago, how many times the usual two hours.
+HAPPENED: Sequence[tuple[int, Cause, float, float]] = (
+    (0, Cause.VIDEO, 1.6, 9.0),
+    (0, Cause.CAMPAIGN, 0.7, 7.0),
+    (1, Cause.REGION, 2.3, 12.0),
+    (2, Cause.BOTS, 3.1, 12.0),
+    (3, Cause.CREATOR, 4.2, 14.0),
+    (4, Cause.VIDEO, 5.4, 14.0),
+)
+SPIKE_MINUTES, SPIKE_EVENTS_MIN = 120, 160
+RISING_DAYS, RISING_SHARE = 6, 0.12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,19 +60,107 @@ class Watched:
     video_id: str
     title_id: str
     creator_id: str
-    weight: float
+    is_official: bool
     hashtag_names: tuple[str, ...]
 
 
-async def replay(matcher: Client, metrics: Client, shown: Progress) -> None:
-    """Sends the traffic of everything that was matched."""
+class Sampled(traffic.Cast):
+    """The sample videos as the generator's cast; its numbers go around among a title's videos."""
+
+    def __init__(self, watched: Sequence[Watched], campaigns: Mapping[str, str]) -> None:
+        counts = Counter(each.title_id for each in watched)
+        # The campaign's title leads, then those with the most videos.
+        ranked = sorted(counts, key=lambda title_id: (title_id != samples.TITLE_ID, -counts[title_id], title_id))
+        super().__init__(ranked[:TITLES_MAX])
+        self._videos = [
+            sorted((each for each in watched if each.title_id == title_id), key=lambda each: each.video_id)
+            for title_id in self.title_ids
+        ]
+        self._campaigns = campaigns
+
+    def _watched(self, title: int, video: int) -> Watched:
+        videos = self._videos[title]
+        # The generator's creators own every 40th video.
+        return videos[video % traffic.CREATORS_A_TITLE % len(videos)]
+
+    def video(self, title: int, video: int) -> str:
+        return self._watched(title, video).video_id
+
+    def creator(self, title: int, video: int) -> str:
+        return self._watched(title, video).creator_id
+
+    def source(self, title: int, video: int) -> Source:
+        return Source.OFFICIAL if self._watched(title, video).is_official else Source.FAN
+
+    def campaign(self, title: int) -> str:
+        return self._campaigns.get(self.title_ids[title], "")
+
+    def hashtags(self, title: int, video: int, tag: int) -> tuple[str, ...]:
+        of_video = self._watched(title, video).hashtag_names[:HASHTAGS_MAX]
+        return tuple(dict.fromkeys((*of_video, *super().hashtags(title, video, tag))))
+
+
+def plan_of(cast: Sampled, end: datetime) -> traffic.Plan:
+    """Four weeks up to a moment. The same cast and hour give the same events."""
+    until = int(end.timestamp()) // 60
+    start = until - DAYS * MINUTES_A_DAY
+    usual = traffic.title_weights(len(cast.title_ids)) * EVENTS / (DAYS * HOURS_A_DAY)
+    spikes = [
+        Spike(
+            title=title,
+            start_minute=until - int(days_ago * MINUTES_A_DAY),
+            minutes=SPIKE_MINUTES,
+            events=int(max(float(usual[title]) * 2 * times, SPIKE_EVENTS_MIN)),
+            cause=cause,
+        )
+        for title, cause, days_ago, times in HAPPENED
+        if title < len(cast.title_ids)
+    ]
+    # A creator who rises too slowly to be a spike.
+    rising = Spike(
+        title=0,
+        start_minute=until - RISING_DAYS * MINUTES_A_DAY,
+        minutes=RISING_DAYS * MINUTES_A_DAY,
+        events=int(float(usual[0]) * RISING_DAYS * HOURS_A_DAY * RISING_SHARE),
+        cause=Cause.CREATOR,
+    )
+    return traffic.Plan(
+        title_ids=cast.title_ids,
+        start_minute=start,
+        hours=DAYS * HOURS_A_DAY,
+        events=EVENTS,
+        seed=SEED,
+        spikes=(*spikes, rising),
+        campaign_titles=frozenset(title for title in range(len(cast.title_ids)) if cast.campaign(title)),
+    )
+
+
+async def replay(matcher: Client, incentives: Client, metrics: Client, shown: Progress) -> None:
+    """Sends the history of everything that was matched."""
+    cast = await sampled(matcher, incentives)
+    if not cast.title_ids:
+        return
+    plan = plan_of(cast, datetime.now(UTC).replace(minute=0, second=0, microsecond=0))
+    task = shown.add_task("replaying four weeks of traffic", total=EVENTS)
+    await metrics.call("ImportEvents", _pieces(plan, cast, shown, task), timeout_s=IMPORT_S)
+
+
+async def _pieces(
+    plan: traffic.Plan, cast: Sampled, shown: Progress, task: TaskID
+) -> AsyncIterator[metrics_pb2.ImportEventsRequest]:
+    async for piece in history(plan, cast):
+        yield piece
+        shown.advance(task, len(piece.columns.ids))
+    shown.update(task, completed=EVENTS)
+
+
+async def sampled(matcher: Client, incentives: Client) -> Sampled:
+    """Who plays: the approved matches, and the campaigns that run about their titles."""
     watched = [each async for each in _approved(matcher)]
-    until = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    # The title that takes off: the one with the most videos.
-    counts = Counter(each.title_id for each in watched)
-    star = counts.most_common(1)[0][0] if counts else ""
-    task = shown.add_task("replaying two weeks of traffic", total=HOURS)
-    await metrics.call("ImportEvents", _pieces(watched, star, until, shown, task), timeout_s=IMPORT_S)
+    running = incentives_pb2.ListCampaignsRequest(state=campaign_pb2.CAMPAIGN_STATE_ACTIVE)
+    found = await incentives.call("ListCampaigns", running)
+    campaigns = {title_id: campaign.id for campaign in found.campaigns for title_id in campaign.title_ids}
+    return Sampled(watched, campaigns)
 
 
 async def _approved(matcher: Client) -> AsyncIterator[Watched]:
@@ -69,7 +174,7 @@ async def _approved(matcher: Client) -> AsyncIterator[Watched]:
                     video_id=change.video.id,
                     title_id=change.match.title_id,
                     creator_id=change.video.creator.id,
-                    weight=math.log10(10 + change.video.view_count) / 4,
+                    is_official=change.video.creator.account_type == matcher_pb2.ACCOUNT_TYPE_BUSINESS,
                     hashtag_names=tuple(change.video.hashtag_names),
                 )
         if not page.changes:
@@ -77,82 +182,38 @@ async def _approved(matcher: Client) -> AsyncIterator[Watched]:
         after = page.changes[-1].sequence
 
 
-async def _pieces(
-    watched: list[Watched], star: str, until: datetime, shown: Progress, task: TaskID
-) -> AsyncIterator[metrics_pb2.ImportEventsRequest]:
-    chance = random.Random(SEED)  # noqa: S311 - made-up traffic, the same each time
-    piece: list[event_pb2.Event] = []
-    for hour in range(HOURS):
-        begins = until - timedelta(hours=HOURS - hour)
-        for event in events_of_hour(watched, star, begins, until, chance):
-            piece.append(event)
-            if len(piece) == EVENTS_PER_CALL:
-                yield metrics_pb2.ImportEventsRequest(events=piece)
-                piece = []
-        shown.advance(task)
-    if piece:
-        yield metrics_pb2.ImportEventsRequest(events=piece)
+async def keep_watching(house: Plan) -> None:
+    """The viewers of the present, for ever; begins when the history is there, and bears that something is away."""
+    names = ("matcher", "incentives", "metrics")
+    channels = {name: channel(house.address(name), Settings(local=True)) for name in names}
+    matcher = Client(matcher_pb2_grpc.MatcherServiceStub, channels["matcher"], timeout_s=RETRY_S)
+    incentives = Client(incentives_pb2_grpc.IncentivesServiceStub, channels["incentives"], timeout_s=RETRY_S)
+    metrics = Client(metrics_pb2_grpc.MetricsServiceStub, channels["metrics"], timeout_s=RETRY_S)
+    try:
+        while True:
+            # What is restarted gets its viewers back when it answers again.
+            with contextlib.suppress(SpotlightError), context.scope(request_id="sample-viewers"):
+                if is_seeded(house):
+                    await _watch(await sampled(matcher, incentives), metrics)
+            await asyncio.sleep(RETRY_S)
+    finally:
+        await asyncio.gather(*(each.close() for each in channels.values()))
 
 
-def events_of_hour(
-    watched: list[Watched], star: str, begins: datetime, until: datetime, chance: random.Random
-) -> Iterator[event_pb2.Event]:
-    """What all viewers do in one hour."""
-    daily = 1 + 0.8 * math.cos(2 * math.pi * (begins.hour - PEAK_HOUR) / 24)
-    for each in watched:
-        views = VIEWS_PER_HOUR * each.weight * daily
-        if each.title_id == star and until - begins <= timedelta(days=TAKES_OFF_DAYS_AGO):
-            views *= TAKES_OFF_BY
-        for number in range(_poisson(views, chance)):
-            at = begins + timedelta(seconds=chance.random() * 3600)
-            yield from _one_viewer(each, at, f"{each.video_id}:{int(begins.timestamp())}:{number}", chance)
-
-
-def _one_viewer(each: Watched, at: datetime, name: str, chance: random.Random) -> Iterator[event_pb2.Event]:
-    viewer = f"viewer-{chance.randrange(VIEWERS):05d}"
-    region = chance.choice(REGIONS)
-
-    def event(kind: "event_pb2.EventType.ValueType", after_s: float, offer_id: str = "") -> event_pb2.Event:
-        return event_pb2.Event(
-            id=f"{name}:{kind}",
-            type=kind,
-            time=timestamp(at + timedelta(seconds=after_s)),
-            video_id=each.video_id,
-            title_id=each.title_id,
-            creator_id=each.creator_id,
-            offer_id=offer_id,
-            viewer_region=region,
-            viewer_id_hash=viewer,
-            device=event_pb2.DEVICE_KIND_IOS if chance.random() < IOS else event_pb2.DEVICE_KIND_ANDROID,
-            source=event_pb2.EVENT_SOURCE_FAN,
-            agent_kind=event_pb2.AGENT_KIND_HUMAN,
-            hashtag_names=each.hashtag_names[:5],
-        )
-
-    yield event(event_pb2.EVENT_TYPE_VIDEO_VIEW, 0)
-    if chance.random() < LIKES:
-        yield event(event_pb2.EVENT_TYPE_VIDEO_LIKE, 8)
-    if chance.random() < SHARES:
-        yield event(event_pb2.EVENT_TYPE_VIDEO_SHARE, 12)
-    if chance.random() >= SEES_ANCHOR:
+async def _watch(cast: Sampled, metrics: Client) -> None:
+    if not cast.title_ids:
         return
-    yield event(event_pb2.EVENT_TYPE_ANCHOR_IMPRESSION, 1)
-    if chance.random() >= CLICKS_ANCHOR:
-        return
-    yield event(event_pb2.EVENT_TYPE_ANCHOR_CLICK, 5)
-    yield event(event_pb2.EVENT_TYPE_HUB_VIEW, 6)
-    if chance.random() >= SEES_OFFER:
-        return
-    offer_id = chance.choice(OFFERS)
-    yield event(event_pb2.EVENT_TYPE_OFFER_IMPRESSION, 9, offer_id)
-    if chance.random() < CLICKS_OFFER:
-        yield event(event_pb2.EVENT_TYPE_OFFER_CLICK, 15, offer_id)
+    plan = plan_of(cast, datetime.now(UTC))
+    for tick in count():
+        for request in present(plan, cast, rate=LIVE_RATE, tick=tick):
+            await metrics.call("RecordEvents", request)
+        await asyncio.sleep(LIVE_TICK_S)
 
 
-def _poisson(mean: float, chance: random.Random) -> int:
-    """Knuth's way, good for the small means here."""
-    limit, product, count = math.exp(-mean), chance.random(), 0
-    while product > limit:
-        product *= chance.random()
-        count += 1
-    return count
+def is_seeded(house: Plan) -> bool:
+    """Whether the house has the sample data, history included."""
+    try:
+        return "traffic" in json.loads((house.folder / "seed.json").read_text())["done"]
+    except (OSError, ValueError):
+        # Not written yet, or just being written.
+        return False

@@ -33,6 +33,7 @@ TYPE_SHARES: dict[EventType, float] = {
     EventType.CAMPAIGN_JOIN: 0.001,
     EventType.REWARD_GRANT: 0.001,
 }
+CAMPAIGN_TYPES = (EventType.CAMPAIGN_VIEW, EventType.CAMPAIGN_JOIN, EventType.REWARD_GRANT)
 # Region, share of viewers, hours from UTC: where the evening peak lies.
 REGIONS: tuple[tuple[str, float, int], ...] = (
     ("US", 0.34, -6), ("GB", 0.12, 0), ("DE", 0.10, 1), ("BR", 0.10, -3), ("JP", 0.09, 9),
@@ -43,11 +44,12 @@ DIURNAL = np.array([0.55, 0.35, 0.25, 0.2, 0.2, 0.3, 0.5, 0.75, 0.9, 0.95, 1.0, 
                     1.15, 1.15, 1.1, 1.1, 1.2, 1.35, 1.55, 1.75, 1.9, 1.85, 1.5, 1.0])  # fmt: skip
 WEEKEND = 1.25
 TITLE_ZIPF, VIDEO_ZIPF = 1.05, 1.4
+CREATORS_A_TITLE = 40
 OFFICIAL_EVERY = 13  # each 13th video is an official account's
 BOT_SHARE, DUPLICATE_SHARE, LATE_SHARE = 0.02, 0.005, 0.02
 LATE_HOURS_MAX = 47
 VIEWERS_A_TITLE = 40_000
-HOLDOUT_SHARE = 0.1
+HOLDOUT_SHARE, HOLDOUT_LOSS = 0.1, 0.4
 BATCH, AGAIN = 1_000, 50  # events a piece, and of a repeated one
 HASHTAGS = ("fyp", "edit", "fanart", "cosplay", "theory", "trailer", "reaction", "soundtrack")
 
@@ -81,12 +83,13 @@ class Plan:
     title_ids: tuple[str, ...]
     start_minute: int
     hours: int
-    events: int  # about so many, spikes aside
+    events: float  # about so many, spikes aside
     seed: int = 1
     releases: dict[int, int] = field(default_factory=dict)  # title → minute
     spikes: tuple[Spike, ...] = ()
-    # A title whose clicks come from a region without an offer, and one with a rising creator.
     videos_a_title: int = 300
+    # Titles that have a campaign; None: all.
+    campaign_titles: frozenset[int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,9 +205,25 @@ def _hour(plan: Plan, random: np.random.Generator, rates: F64, minute: int, hour
         late, random.integers(1, LATE_HOURS_MAX * HOUR_MINUTES * MINUTE_MS, count), random.integers(50, 3_000, count)
     )
     parts["times_ms"] = np.maximum(parts["received_ms"] - delay, plan.start_minute * MINUTE_MS)
+    parts["types"] = _possible(plan, parts["types"], parts["titles"])
     parts["arms"] = np.where(parts["viewers"] % 100 < HOLDOUT_SHARE * 100, Arm.HOLDOUT, Arm.EXPOSED)
+    # Those who were shown nothing of a campaign come to its end more seldom.
+    lost = (
+        (parts["arms"] == Arm.HOLDOUT)
+        & (parts["types"] == EventType.CONVERSION)
+        & (random.random(count) < HOLDOUT_LOSS)
+    )
+    parts["types"] = np.where(lost, EventType.HUB_VIEW, parts["types"])
     prefix = f"{plan.seed:x}.{hour:x}."
     return Batch(ids=[f"{prefix}{place:06x}" for place in range(count)], **parts)
+
+
+def _possible(plan: Plan, types: I64, titles: I64) -> I64:
+    """Without events of campaigns that are not: those viewers just watch."""
+    if plan.campaign_titles is None:
+        return types
+    strange = np.isin(types, CAMPAIGN_TYPES) & ~np.isin(titles, list(plan.campaign_titles))
+    return np.where(strange, EventType.VIDEO_VIEW, types)
 
 
 def _spike(plan: Plan, spike: Spike, random: np.random.Generator, minute: int, number: int) -> dict[str, I64]:
@@ -225,8 +244,9 @@ def _spike(plan: Plan, spike: Spike, random: np.random.Generator, minute: int, n
         case Cause.VIDEO:
             videos = np.where(carried, plan.videos_a_title + number, videos)
         case Cause.CREATOR:
-            # Videos of one creator: creators own every 40th video, see creator_of.
-            own = plan.videos_a_title + 40 * (1 + random.integers(0, 5, count)) + number % 40
+            # Videos of one creator, see creator_of.
+            later = CREATORS_A_TITLE * (1 + random.integers(0, 5, count))
+            own = plan.videos_a_title + later + number % CREATORS_A_TITLE
             videos = np.where(carried, own, videos)
         case Cause.REGION:
             region = np.where(carried, 3 + number % 5, region)
@@ -253,8 +273,8 @@ def video_id(title_id: str, video: int) -> str:
 
 
 def creator_of(title: int, video: int) -> str:
-    """Forty creators a title; each 13th video is its official account's."""
-    return f"official.{title}" if source_of(video) is Source.OFFICIAL else f"creator.{title}.{video % 40}"
+    """A title's creators own every 40th video; each 13th is its official account's."""
+    return f"official.{title}" if source_of(video) is Source.OFFICIAL else f"creator.{title}.{video % CREATORS_A_TITLE}"
 
 
 def source_of(video: int) -> Source:
@@ -288,3 +308,29 @@ def planted(titles: int, start_minute: int, hours: int, events: int, seed: int) 
 
 def ids_of(prefix: str, count: int) -> Sequence[str]:
     return tuple(f"{prefix}:{number}" for number in range(count))
+
+
+class Cast:
+    """What the numbers of generated events are called; another cast may give them real names."""
+
+    def __init__(self, title_ids: Sequence[str]) -> None:
+        self.title_ids = tuple(title_ids)
+
+    def video(self, title: int, video: int) -> str:
+        return video_id(self.title_ids[title], video)
+
+    def creator(self, title: int, video: int) -> str:
+        return creator_of(title, video)
+
+    def source(self, _: int, video: int) -> Source:
+        return source_of(video)
+
+    def campaign(self, title: int) -> str:
+        return f"campaign.{title}"
+
+    def offer(self, title: int) -> str:
+        return f"offer.{title}"
+
+    def hashtags(self, _: int, __: int, tag: int) -> tuple[str, ...]:
+        """Of a video, with what this viewer's copy of it is tagged with besides."""
+        return HASHTAGS[tag : tag + 1]

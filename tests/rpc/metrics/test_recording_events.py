@@ -81,9 +81,11 @@ async def test_absurd_times_do_not_break_the_batch(metrics):
 async def test_columns_and_messages_are_the_same_events(metrics):
     plan = plan_of(("movie:0", "movie:1"), days=1, events=1_500, seed=4)
     batch = next(traffic.batches(plan))
-    sent = await metrics.stub.RecordEvents(pb.RecordEventsRequest(columns=columns(batch, plan.title_ids)))
+    sent = await metrics.stub.RecordEvents(pb.RecordEventsRequest(columns=columns(batch, traffic.Cast(plan.title_ids))))
     assert sent.accepted_count == len(set(batch.ids))
-    both = pb.RecordEventsRequest(columns=columns(batch.piece(0, 10), plan.title_ids), events=[an_event("m")])
+    both = pb.RecordEventsRequest(
+        columns=columns(batch.piece(0, 10), traffic.Cast(plan.title_ids)), events=[an_event("m")]
+    )
     mixed = await metrics.stub.RecordEvents(both)
     assert (mixed.accepted_count, mixed.duplicate_count) == (1, 10)
 
@@ -243,7 +245,7 @@ async def test_titles_beyond_the_limit_are_rejected(database):
 
 
 async def test_the_live_trickle_is_of_the_present(metrics):
-    assert await send_live(metrics.stub, ("movie:0",), rate=50, seed=1, for_s=0.1) > 0
+    assert await send_live(metrics.stub, plan_of(("movie:0",), days=1, events=1, seed=1), rate=50, for_s=0.1) > 0
     found = await metrics.stub.GetTitleReport(pb.GetTitleReportRequest(title_id="movie:0"))
     assert found.as_of_position > 0
 

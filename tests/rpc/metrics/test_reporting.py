@@ -213,7 +213,7 @@ async def test_a_running_spike_is_found_and_stays_one_spike(database):
             batch.times_ms[:] = (now - 12) * 60_000 + batch.received_ms % (12 * 60_000)
             from tools.traffic import columns
 
-            await running.stub.RecordEvents(pb.RecordEventsRequest(columns=columns(batch, titles)))
+            await running.stub.RecordEvents(pb.RecordEventsRequest(columns=columns(batch, traffic.Cast(titles))))
         await running.wired.watch.look()
         await running.stub.RecordEvents(a_batch("more", 30))
         await running.wired.watch.look()
