@@ -14,7 +14,7 @@ from services.matcher.rpc.catalog_feed import GrpcCatalogFeed
 from services.matcher.rpc.matcher import MatcherServicer
 from services.matcher.rpc.policy import PolicyServicer
 from services.matcher.rpc.review import ReviewServicer
-from services.matcher.scoring.weights import load_weights
+from services.matcher.scoring.weights import DEFAULT_PATH, load_weights
 from services.matcher.text.engine import TextEngine
 from services.matcher.visual.pictures import DEFAULT_LIMITS
 from services.matcher.visual.worker import FrameWorker
@@ -35,7 +35,7 @@ async def main() -> None:
     peer = channel(settings.catalog_address, settings)
     worker = FrameWorker(frame_model=settings.frame_model_file, model_name=settings.frame_model_name)
     reader = FrameWorker(limits=READING)
-    weights = load_weights()
+    weights = load_weights(settings.weights_file or DEFAULT_PATH)
     wired = await wire(
         Outside(
             database=database,

@@ -25,6 +25,10 @@ class MatcherSettings(Settings):
     rematch_videos_per_s: int = Field(
         default=4_000, ge=1, le=1_000_000, description="Stored videos matched again a second, in the background."
     )
+    weights_file: Path | None = Field(
+        default=None,
+        description="Weights of the text model; empty: those of this release. An older file rolls the model back.",
+    )
     frame_model_file: Path | None = Field(
         default=None, description="An ONNX frame model for pixels sent with videos; empty: PDQ only."
     )

@@ -31,6 +31,7 @@ class MatcherProcess:
     database: str
     mongo_url: str
     folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     process: asyncio.subprocess.Process | None = None
 
@@ -44,6 +45,7 @@ class MatcherProcess:
             "SPOTLIGHT_MATCHER_DATABASE": self.database,
             "SPOTLIGHT_MATCHER_CATALOG_ADDRESS": f"127.0.0.1:{free_port()}",
             "SPOTLIGHT_MATCHER_INDEX_FOLDER": str(self.folder / str(self.port)),
+            **self.settings,
         }
         log = (self.folder / f"{self.port}.log").open("ab")
         self.process = await asyncio.create_subprocess_exec(
