@@ -84,7 +84,8 @@ class ToyEngine:
         return [self._match(post) for post in posts]
 
     def _match(self, post: Post) -> list[TextMatch]:
-        words = f" {' '.join(words_of(post.caption))} {' '.join(post.hashtags).lower()} "
+        read = (post.caption, *post.ocr)
+        words = f" {' '.join(word for text in read for word in words_of(text))} {' '.join(post.hashtags).lower()} "
         found = [
             self._text_match(title, words)
             for title in self.index.titles.values()

@@ -44,7 +44,7 @@ class MatcherServicer(matcher_pb2_grpc.MatcherServiceServicer):
 
     async def MatchVideo(self, request: pb.MatchVideoRequest, context: Context) -> pb.MatchVideoResponse:
         video, key = video_of(request.video), request_key("MatchVideo", request.request_id, request)
-        results = await self._matching.match_videos((video,), key, validate_only=request.validate_only)
+        results = await self._matching.match_videos((video,), key, validate_only=request.validate_only, at="video")
         return wire.match_video_response(results)
 
     async def BatchMatchVideos(

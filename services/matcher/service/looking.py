@@ -96,7 +96,7 @@ class Looking:
         self._with_made = with_made
         self._clock = clock
 
-    async def read(self, videos: Sequence[Video], *, is_news: bool) -> tuple[list[Video], list[Look]]:
+    async def read(self, videos: Sequence[Video], at: str, *, is_news: bool) -> tuple[list[Video], list[Look]]:
         """The videos with what was made of their pixels, and a look for each whose pixels were read now."""
         wanted = [video.id for video in videos if video.images or video.clip]
         if not wanted:
@@ -111,7 +111,7 @@ class Looking:
             elif digest == video.digest:
                 read.append(self._decode_video(body, digest))
             else:
-                look = await self._look(video, f"videos[{number}]")
+                look = await self._look(video, at.format(number))
                 read.append(look.video)
                 looks.append(look)
         return read, looks

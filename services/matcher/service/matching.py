@@ -30,13 +30,14 @@ from services.matcher.store.segments import Archive
 from services.matcher.thresholds import bin_of
 
 ATTEMPTS_MAX = 5
+BATCH = "videos[{}]"  # how refusals name the videos of a batch
 
 
 class Sight(Protocol):
     """What the pictures of videos say, joined with what their words said."""
 
     async def fused(
-        self, videos: Sequence[Video], found: Sequence[Sequence[Candidate]]
+        self, videos: Sequence[Video], found: Sequence[Sequence[Candidate]], at: str
     ) -> list[tuple[Candidate, ...]]: ...
 
 
@@ -69,16 +70,16 @@ class Matching:
         self._counts: Counter[int] = Counter()
 
     async def match_videos(
-        self, videos: Sequence[Video], request: RequestKey, *, validate_only: bool = False
+        self, videos: Sequence[Video], request: RequestKey, *, validate_only: bool = False, at: str = BATCH
     ) -> tuple[Matched, ...]:
-        """Matches a batch and stores it; what is known and unchanged writes nothing."""
+        """Matches a batch and stores it; what is known and unchanged writes nothing. `at` names videos in refusals."""
         _require_distinct(videos)
         is_news = not self._seen.may_hold_any(video.id for video in videos)
-        videos, looks = await self._looking.read(videos, is_news=is_news)
+        videos, looks = await self._looking.read(videos, at, is_news=is_news)
         for _ in range(ATTEMPTS_MAX):
             try:
                 request = await self._unknown(request)
-                return await self._match(videos, looks, request, validate_only=validate_only, is_news=is_news)
+                return await self._match(videos, looks, request, at, validate_only=validate_only, is_news=is_news)
             except Stale:
                 is_news = False  # another process has seen one of them
         raise Contended
@@ -95,7 +96,7 @@ class Matching:
         counts, self._counts = self._counts, Counter()
         return counts
 
-    async def candidates(self, videos: Sequence[Video]) -> tuple[list[tuple[Candidate, ...]], Basis]:
+    async def candidates(self, videos: Sequence[Video], at: str = BATCH) -> tuple[list[tuple[Candidate, ...]], Basis]:
         """What the index in use finds for each video."""
         names, found = await self._pool.match([post_of(video) for video in videos])
         calibration = self._regime.calibration_for(names.engine.model_version)
@@ -105,7 +106,7 @@ class Matching:
             catalog_revision=names.revision,
         )
         by_words = [[calibrated(calibration, candidate_of(match)) for match in matches] for matches in found]
-        return [ranked(each) for each in await self._sight.fused(videos, by_words)], basis
+        return [ranked(each) for each in await self._sight.fused(videos, by_words, at)], basis
 
     async def write(self, rulings: Sequence[Ruling], unit: Unit) -> None:
         """Writes decisions together with the rest of a unit; may raise Stale.
@@ -176,12 +177,13 @@ class Matching:
         videos: Sequence[Video],
         looks: Sequence[Look],
         request: RequestKey,
+        at: str,
         *,
         validate_only: bool,
         is_news: bool,
     ) -> tuple[Matched, ...]:
         now = self._clock.now()
-        found, basis = await self.candidates(videos)
+        found, basis = await self.candidates(videos, at)
         known = {} if is_news else await self._shelf.videos.batch([video.id for video in videos])
         regime = self._regime.now()
         rulings = {

@@ -14,10 +14,12 @@ class Pictures:
     def __init__(self, index: LiveIndex) -> None:
         self._index = index
 
-    async def fused(self, videos: Sequence[Video], found: Sequence[Sequence[Candidate]]) -> list[tuple[Candidate, ...]]:
+    async def fused(
+        self, videos: Sequence[Video], found: Sequence[Sequence[Candidate]], at: str
+    ) -> list[tuple[Candidate, ...]]:
         """The candidates of each video by words and pictures; videos without frames keep theirs."""
         return [
-            await self._fused(f"videos[{number}]", video, tuple(candidates))
+            await self._fused(at.format(number), video, tuple(candidates))
             for number, (video, candidates) in enumerate(zip(videos, found, strict=True))
         ]
 

@@ -17,9 +17,11 @@ from services.matcher.visual.vote import probability
 
 SURELY_SEEN_MIN = 0.80  # probability from the pictures alone
 SURELY_MEANT_MIN = 0.40  # probability from the words alone; low, since a wrong anchor costs more than a review
-CONTESTED_LOGIT_MAX = 0.0  # what a contested title keeps: 0.5, under every sane approve threshold
+# What a contested title keeps: 0.5, under every sane approve threshold; a hair more, since by rounding of the sum it
+# came to 0.49999999999999994 and was rejected where a reviewer had to look.
+CONTESTED_LOGIT_MAX = 1e-9
 
-DOUBTFUL_LOGIT = 0.0  # likewise 0.5: from there the default policy has a person look
+DOUBTFUL_LOGIT = 1e-9  # likewise: from 0.5 on the default policy has a person look
 
 
 class Part(Enum):

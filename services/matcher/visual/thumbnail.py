@@ -15,7 +15,8 @@ def thumbnail_of(picture: Picture) -> bytes:
     """The RGB picture as a JPEG of at most `SIDE_PX_MAX` pixels and `BYTES_MAX` bytes."""
     scale = min(1.0, SIDE_PX_MAX / max(picture.shape[:2]))
     size = (max(1, int(picture.shape[1] * scale)), max(1, int(picture.shape[0] * scale)))
-    small = cv2.cvtColor(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR)
+    resized = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    small = np.asarray(cv2.cvtColor(resized, cv2.COLOR_RGB2BGR), np.uint8)
     drafts = (_jpeg(small, quality) for quality in QUALITIES)
     found = next((draft for draft in drafts if len(draft) <= BYTES_MAX), None)
     assert found is not None, "so small a picture fits at the last quality"

@@ -188,7 +188,6 @@ async def test_a_doubtful_vector_waits_for_a_reviewer(world):
     vector = pb.Embedding(model="m", dim=8, dtype="float32", values=near.tolist())
     response = await world.match(a_video("v1", "wow", embeddings=[vector]))
     (match,) = response.results[0].matches
-    print(match)
     assert (match.title_id, match.state) == ("alien", pb.MATCH_STATE_IN_REVIEW)
     assert "fusion doubt" in {each.value for each in match.evidence}
     assert sum(each.contribution for each in match.evidence) == pytest.approx(0.0, abs=1e-6)

@@ -1,13 +1,14 @@
 """Words, pictures and sound in one logit."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.matcher.visual.fuse import CONTESTED_LOGIT_MAX, Part, contested_titles, fuse
-from services.matcher.visual.signals import VisualMatch
+from services.matcher.visual.signals import Region, SignalSource, VisualEvidence, VisualMatch
 from services.matcher.visual.sound import SoundEvidence
 from services.matcher.visual.vote import probability
 
@@ -64,6 +65,42 @@ def test_a_picture_against_the_words_leaves_neither_approved():
         assert one.is_contested
         assert one.probability <= 0.5 + 1e-9
         assert one.contributions[-1].part is Part.CONFLICT
+
+
+def doubtful(title_id: str, contribution: float, source: SignalSource = SignalSource.EMBEDDING) -> VisualMatch:
+    evidence = VisualEvidence(
+        reference_id="r",
+        source=source,
+        model="m",
+        distance=0.6,
+        start_ms=0,
+        end_ms=500,
+        region=Region.FULL,
+        contribution=contribution,
+    )
+    return replace(seen(title_id, contribution), is_borderline=True, evidence=(evidence,))
+
+
+@given(st.floats(0.01, 4.0))
+def test_a_likeness_nobody_could_check_is_lifted_to_where_a_reviewer_looks(contribution):
+    (fused,) = fuse({}, [doubtful("a", contribution)])
+    assert 0.5 <= fused.probability < 0.5 + 1e-6
+    if contribution < 4.0:
+        assert fused.contributions[-1].part is Part.DOUBT
+
+
+def test_a_doubt_lifts_nothing_above_even_odds_and_only_vectors_are_lifted():
+    (sure_words,) = fuse({"a": 2.0}, [doubtful("a", 1.0)])
+    assert sure_words.logit == pytest.approx(3.0)
+    (hash_only,) = fuse({}, [doubtful("a", 1.0, SignalSource.PDQ)])
+    assert hash_only.logit == pytest.approx(PRIOR + 1.0)
+
+
+@given(st.floats(-0.3, 12), st.floats(7.0, 12))
+def test_a_contested_title_that_was_sure_is_never_rounded_out_of_review(text, picture):
+    for one in fuse({"words": text}, [seen("picture", picture)]):
+        if one.is_contested and one.contributions[-1].part is Part.CONFLICT:
+            assert one.probability >= 0.5
 
 
 def test_a_contested_title_below_the_line_is_not_pushed_further():
