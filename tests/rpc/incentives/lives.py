@@ -60,14 +60,17 @@ class Model:
     def is_blocked(self, creator: str) -> bool:
         return creator in self.lost | self.struck
 
-    def claim(self, creator: str) -> str:
+    def claim(self, creator: str, now: datetime) -> str:
+        """What a claim begins as, or why it is refused. Who comes while others wait moves the line first."""
         if not self.is_open:
             return "CLAIMS_CLOSED"
         if self.is_blocked(creator):
             return "REWARD_LOCKED"
+        stands = bool(self.line) or not self.free
+        self.promote(now)
         if any(each.owner == creator and each.state in OPEN | {"revoked"} for each in self.lives.values()):
             return "ALREADY_CLAIMED"
-        if not self.line and self.free:
+        if not stands:
             return "reserved"
         return "waitlisted" if len(self.line) < LINE_MAX else "WAITLIST_FULL"
 
@@ -79,6 +82,7 @@ class Model:
         self.lives[grant] = life = Life(owner=creator, state=state, device=device, holds=holds)
         if state == "waitlisted":
             self.line.append(grant)
+            self.promote(now)
         self._go_on(life, now)
 
     def redeem(self, grant: str, now: datetime) -> str:
