@@ -1,8 +1,9 @@
 """A decision as it is made, stored and replayed: the same policy and the same facts give the same bytes."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+
+import orjson
 
 from services.matcher.domain import AccountType, DecidedBy, MatchState, TitleState
 from services.matcher.policy import ALL_GATES, Facts, GateCode, Policy, decide, passed_gates
@@ -88,12 +89,12 @@ def record_of(decision: Decision) -> bytes:
         ),
         (int(decision.state), decision.decided_by.value, decision.passed),
     )
-    return json.dumps(row, separators=(",", ":"), allow_nan=False).encode()
+    return orjson.dumps(row)
 
 
 def facts_of(record: bytes) -> tuple[str, Facts]:
     """The policy version and the inputs of a stored record."""
-    row = json.loads(record)
+    row = orjson.loads(record)
     if row[0] != FORMAT:
         raise ReplayRefused(record)
     (

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from services.matcher.anchors import Regime, facts_of
 from services.matcher.decision import GONE, decided, record_of
@@ -128,17 +129,16 @@ def _decided(
     match = _renewed(known, candidate, basis) if known else _new(video.id, candidate, now, basis)
     card = regime.card_of(candidate.title_id)
     decision = decided(regime.policy, facts_of(regime, video.standing, match, card, viewer_region="", rank=rank))
-    after = replace(
-        match,
-        state=decision.state,
-        decided_by=decision.decided_by,
-        policy_version=decision.policy_version,
-        held=decision.held,
-        passed=decision.passed,
-    )
-    if known is not None and after == known:
+    outcome: dict[str, Any] = {
+        "state": decision.state,
+        "decided_by": decision.decided_by,
+        "policy_version": decision.policy_version,
+        "held": decision.held,
+        "passed": decision.passed,
+    }
+    if known is not None and replace(match, **outcome) == known:
         return known, decision.is_shown
-    return replace(after, update_time=now, record=record_of(decision)), decision.is_shown
+    return replace(match, **outcome, update_time=now, record=record_of(decision)), decision.is_shown
 
 
 def _renewed(known: Match, candidate: Candidate, basis: Basis | None) -> Match:

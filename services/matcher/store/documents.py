@@ -1,9 +1,10 @@
 """Videos, matches and changes as documents, and back."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+
+import orjson
 
 from services.matcher.domain import (
     AccountType,
@@ -184,7 +185,7 @@ def changes_of(document: Document) -> list[MatchChange]:
 
 
 def _evidence_bytes(candidate: Candidate) -> bytes:
-    """Evidence as JSON: four times as fast as nested documents, and no query looks inside."""
+    """Evidence as JSON: many times as fast as nested documents, and no query looks inside."""
     rows = [
         (
             each.signal_type.value,
@@ -198,13 +199,13 @@ def _evidence_bytes(candidate: Candidate) -> bytes:
         for each in candidate.evidence
     ]
     others = [(each.title_id, each.probability, each.separated_by) for each in candidate.runner_ups]
-    return json.dumps((rows, others), ensure_ascii=False, separators=(",", ":")).encode()
+    return orjson.dumps((rows, others))
 
 
 def _evidence_of(raw: bytes) -> tuple[tuple[Evidence, ...], tuple[RunnerUp, ...]]:
     if not raw:
         return (), ()
-    rows, others = json.loads(raw)
+    rows, others = orjson.loads(raw)
     evidence = tuple(
         Evidence(
             signal_type=SignalType(signal),
