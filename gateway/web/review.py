@@ -1,23 +1,26 @@
 """The reviewers' desk: one leased task at a time, decided by keyboard, with the queue and its counters beside it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from chassis import ids
 from chassis.errors import InvalidArgument, NotFound, SpotlightError, Violation
 from gateway.http.message import Response, redirect
-from gateway.web.evidence import by_strength, texts_of, visual_pairs
+from gateway.web.evidence import Shown, by_strength, jpeg_address, texts_of, visual_pairs
 from gateway.web.site import Visit
 
 QUEUE_MAX = 30
 LEASE_S = 120
 REFERENCES_MAX = 100
+PICTURES_MAX = 24
 NAMES_MAX = 50
 REASONS = (
     "clearly_about", "common_words", "same_name", "other_instalment", "in_passing", "person_only",
     "picture_disagrees", "spam", "not_enough", "unsuitable", "other",
 )  # fmt: skip
 FILTERS = ("language", "studio_id", "media_type")
+FINISHED = frozenset({"decided", "closed"})
 
 
 async def show_desk(visit: Visit) -> Response:
@@ -104,8 +107,9 @@ async def show_match(visit: Visit) -> Response:
 
 async def show_appeals(visit: Visit) -> Response:
     """Appeals that wait to be heard."""
-    appeals = await _review(visit, "ListAppeals", {"state": "open", "page_size": 50})
-    return visit.page("review_appeals.html", appeals=appeals["appeals"], note=_note(visit))
+    appeals = (await _review(visit, "ListAppeals", {"state": "open", "page_size": NAMES_MAX}))["appeals"]
+    names = await _names(visit, (each["title_id"] for each in appeals))
+    return visit.page("review_appeals.html", appeals=appeals, names=names, note=_note(visit))
 
 
 async def decide_appeal(visit: Visit) -> Response:
@@ -128,7 +132,7 @@ async def _next(visit: Visit) -> Response:
     try:
         task = await _review(visit, "LeaseReviewTask", fields)
     except NotFound:
-        return redirect("/review?note=empty")
+        return redirect("/review?" + urlencode({"note": "empty", **wanted}))
     return redirect(_address(task["id"], visit))
 
 
@@ -137,12 +141,12 @@ async def _in_hand(visit: Visit, task: dict[str, Any]) -> dict[str, Any]:
     lease = task.get("lease") or {}
     is_mine = task.get("state") == "leased" and lease.get("holder") == visit.request.principal.subject
     shown: dict[str, Any] = {"task": task, "is_mine": is_mine, "reasons": REASONS, "request_id": ids.new_id()}
-    if not is_mine and task.get("state") != "decided":
+    if not is_mine and task.get("state") not in FINISHED:
         return {**shown, "task": {**task, "match": None, "video": None, "candidates": []}}
     if task.get("match") and task.get("video"):
         shown.update(await _read(visit, task["match"], task["video"], task["candidates"]))
     mine = {"match_id": task["match_id"], "page_size": 20}
-    if task.get("state") != "decided":
+    if task.get("state") not in FINISHED:
         # Reading stays blind: until a task is decided a reader sees only what they said themselves.
         mine["decided_by"] = visit.request.principal.subject
     shown["history"] = await _optional(visit, "ListDecisions", mine)
@@ -153,21 +157,40 @@ async def _read(
     visit: Visit, match: dict[str, Any], video: dict[str, Any], others: Sequence[dict[str, Any]] = ()
 ) -> dict[str, Any]:
     """A match and its video as the templates show them."""
-    references: dict[str, Any] | None = {"images": []}
-    if any(each.get("signal_type") == "visual" for each in match["evidence"]):
-        wish = {"title_id": match["title_id"], "page_size": REFERENCES_MAX}
-        references = await _optional(visit, "ListReferenceImages", wish, service="CatalogService")
     named = [match["title_id"], *(each["title_id"] for each in (*match["runner_ups"], *others))]
-    wish = {"ids": list(dict.fromkeys(named))[:NAMES_MAX]}
-    titles = await _optional(visit, "BatchGetTitles", wish, service="CatalogService")
     return {
-        "names": {title["id"]: title["title"] for title in (titles or {}).get("titles", [])},
+        "names": await _names(visit, named),
         "match": match,
         "video": video,
         "texts": texts_of(video, match["evidence"]),
         "evidence": by_strength(match["evidence"]),
-        "pairs": visual_pairs(match["evidence"], (references or {}).get("images", [])),
+        "pairs": visual_pairs(match["evidence"], await _shown(visit, match)),
     }
+
+
+async def _shown(visit: Visit, match: dict[str, Any]) -> Shown:
+    """The pictures a match rests on: frames of the video and reference images, as far as they can be had."""
+    seen = {each["reference_id"]: None for each in match["evidence"] if each.get("signal_type") == "visual"}
+    if not seen:
+        return Shown()
+    wish: dict[str, Any] = {"title_id": match["title_id"], "page_size": REFERENCES_MAX}
+    references = await _optional(visit, "ListReferenceImages", wish, service="CatalogService")
+    wish = {"ids": list(seen)[:PICTURES_MAX]}
+    pictures = await _optional(visit, "BatchGetReferencePictures", wish, service="CatalogService")
+    wish = {"video_id": match["video_id"]}
+    frames = await _optional(visit, "ListFramePictures", wish, service="MatcherService")
+    return Shown(
+        references=(references or {}).get("images", []),
+        reference_pictures={each["id"]: jpeg_address(each["picture"]) for each in (pictures or {}).get("pictures", [])},
+        frame_pictures={each["t_ms"]: jpeg_address(each["picture"]) for each in (frames or {}).get("pictures", [])},
+    )
+
+
+async def _names(visit: Visit, title_ids: Iterable[str]) -> dict[str, str]:
+    """What the titles are called; those that cannot be had are left out."""
+    wish = {"ids": list(dict.fromkeys(title_ids))[:NAMES_MAX]}
+    titles = await _optional(visit, "BatchGetTitles", wish, service="CatalogService") if wish["ids"] else None
+    return {title["id"]: title["title"] for title in (titles or {}).get("titles", [])}
 
 
 async def _surroundings(visit: Visit) -> dict[str, Any]:
@@ -188,8 +211,8 @@ def _held(visit: Visit) -> dict[str, Any]:
 
 
 def _address(task_id: str, visit: Visit) -> str:
-    kept = "&".join(f"{name}={visit.form[name]}" for name in FILTERS if visit.form.get(name))
-    return f"/review/tasks/{task_id}{'?' + kept if kept else ''}"
+    kept = {name: visit.form[name] for name in FILTERS if visit.form.get(name)}
+    return f"/review/tasks/{task_id}{'?' + urlencode(kept) if kept else ''}"
 
 
 def _note(visit: Visit) -> str:
