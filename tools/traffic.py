@@ -26,6 +26,7 @@ NEEDS_VIDEO = [
     EventType.ANCHOR_IMPRESSION, EventType.ANCHOR_CLICK, EventType.VIDEO_VIEW, EventType.VIDEO_LIKE,
     EventType.VIDEO_SHARE,
 ]  # fmt: skip
+OF_ANCHORS = [EventType.ANCHOR_IMPRESSION, EventType.ANCHOR_CLICK]
 NEEDS_CAMPAIGN = [*traffic.CAMPAIGN_TYPES, EventType.CONVERSION]
 NEEDS_OFFER = [EventType.OFFER_IMPRESSION, EventType.OFFER_CLICK, EventType.TICKET_CLICK]
 VIDEOS_MAX = 1 << 20  # of a title, in a pair's number
@@ -56,7 +57,7 @@ class Strings:
 def columns(batch: Batch, cast: Cast) -> pb.EventColumns:
     """A batch as the wire has it."""
     strings = Strings()
-    pair = batch.titles * VIDEOS_MAX + batch.videos
+    pair = _pairs(batch, cast)
     with_video = np.isin(batch.types, NEEDS_VIDEO)
 
     def of_pair(name: Callable[[int, int], str]) -> Callable[[int], str]:
@@ -86,6 +87,14 @@ def columns(batch: Batch, cast: Cast) -> pb.EventColumns:
         device_numbers=(batch.viewers % 4 + 1).astype("u1").tobytes(),
         strings=strings.all(),
     )
+
+
+def _pairs(batch: Batch, cast: Cast) -> I64:
+    """Title and video of each event as one number; only videos with an anchor have events of it."""
+    distinct, place = np.unique(batch.titles * VIDEOS_MAX + batch.videos, return_inverse=True)
+    each = [divmod(both, VIDEOS_MAX) for both in distinct.tolist()]
+    anchored = np.array([title * VIDEOS_MAX + cast.anchored(title, video) for title, video in each])
+    return np.where(np.isin(batch.types, OF_ANCHORS), anchored[place], distinct[place])
 
 
 async def title_ids_of(catalog_address: str, count: int) -> tuple[str, ...]:

@@ -55,12 +55,13 @@ RISING_DAYS, RISING_SHARE = 6, 0.12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """An approved match: what its viewers' events name."""
+    """A matched video: what its viewers' events name."""
 
     video_id: str
     title_id: str
     creator_id: str
     is_official: bool
+    has_anchor: bool
     hashtag_names: tuple[str, ...]
 
 
@@ -69,11 +70,24 @@ class Sampled(traffic.Cast):
 
     def __init__(self, watched: Sequence[Watched], campaigns: Mapping[str, str]) -> None:
         counts = Counter(each.title_id for each in watched)
-        # The campaign's title leads, then those with the most videos.
-        ranked = sorted(counts, key=lambda title_id: (title_id != samples.TITLE_ID, -counts[title_id], title_id))
+        with_anchor = {each.title_id for each in watched if each.has_anchor}
+        # The campaign's title leads, then the sample studio's films with the most videos.
+        ranked = sorted(
+            with_anchor,
+            key=lambda title_id: (
+                title_id != samples.TITLE_ID,
+                not title_id.startswith("movie:"),
+                -counts[title_id],
+                title_id,
+            ),
+        )
         super().__init__(ranked[:TITLES_MAX])
         self._videos = [
-            sorted((each for each in watched if each.title_id == title_id), key=lambda each: each.video_id)
+            # Those with an anchor first: see `anchored`.
+            sorted(
+                (each for each in watched if each.title_id == title_id),
+                key=lambda each: (not each.has_anchor, each.video_id),
+            )
             for title_id in self.title_ids
         ]
         self._campaigns = campaigns
@@ -82,6 +96,9 @@ class Sampled(traffic.Cast):
         videos = self._videos[title]
         # The generator's creators own every 40th video.
         return videos[video % traffic.CREATORS_A_TITLE % len(videos)]
+
+    def anchored(self, title: int, video: int) -> int:
+        return video if self._watched(title, video).has_anchor else 0
 
     def video(self, title: int, video: int) -> str:
         return self._watched(title, video).video_id
@@ -156,24 +173,29 @@ async def _pieces(
 
 async def sampled(matcher: Client, incentives: Client) -> Sampled:
     """Who plays: the approved matches, and the campaigns that run about their titles."""
-    watched = [each async for each in _approved(matcher)]
-    running = incentives_pb2.ListCampaignsRequest(state=campaign_pb2.CAMPAIGN_STATE_ACTIVE)
-    found = await incentives.call("ListCampaigns", running)
-    campaigns = {title_id: campaign.id for campaign in found.campaigns for title_id in campaign.title_ids}
+    watched = [each async for each in _matched(matcher)]
+    found = await incentives.call("ListCampaigns", incentives_pb2.ListCampaignsRequest())
+    campaigns = {
+        title_id: campaign.id
+        for campaign in found.campaigns
+        if campaign.state in {campaign_pb2.CAMPAIGN_STATE_SCHEDULED, campaign_pb2.CAMPAIGN_STATE_ACTIVE}
+        for title_id in campaign.title_ids
+    }
     return Sampled(watched, campaigns)
 
 
-async def _approved(matcher: Client) -> AsyncIterator[Watched]:
+async def _matched(matcher: Client) -> AsyncIterator[Watched]:
     after = 0
     while True:
         request = matcher_pb2.ListMatchChangesRequest(after_sequence=after, page_size=CHANGES_PER_CALL)
         page = await matcher.call("ListMatchChanges", request)
         for change in page.changes:
-            if change.match.state == matcher_pb2.MATCH_STATE_APPROVED:
+            if change.match.state in {matcher_pb2.MATCH_STATE_APPROVED, matcher_pb2.MATCH_STATE_IN_REVIEW}:
                 yield Watched(
                     video_id=change.video.id,
                     title_id=change.match.title_id,
                     creator_id=change.video.creator.id,
+                    has_anchor=change.match.state == matcher_pb2.MATCH_STATE_APPROVED,
                     is_official=change.video.creator.account_type == matcher_pb2.ACCOUNT_TYPE_BUSINESS,
                     hashtag_names=tuple(change.video.hashtag_names),
                 )

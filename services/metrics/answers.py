@@ -54,6 +54,7 @@ class Region:
     share: float = 0.0
     impressions: int = 0
     clicks: int = 0
+    click_rate: float = 0.0  # of the days that show both
     has_offer: bool = False
     is_suppressed: bool = False
 

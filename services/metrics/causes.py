@@ -12,6 +12,8 @@ from services.metrics.spikes import Alarm
 SHARE_MIN, NAMED_MAX = 0.05, 5
 # Of those who make a spike a person takes part once or twice; four events and more each is a script or a paid crowd.
 EVENTS_PER_VIEWER_MAX = 4.0
+# The mean viewer sees one video once or twice a day; bots and click farms, a few devices many times.
+VIEWS_PER_VIEWER_MAX = 3.0
 BOT_SHARE_MAX = 0.3
 CAMPAIGN_SHARE_MIN = 0.4
 RELEASE_DAYS = 2.0
@@ -93,6 +95,7 @@ class Surge:
     bot_count: int
     campaign_count: int
     expected_campaign_count: float
+    views_per_viewer: float = 0.0  # of the video that carries most, on the days of the spike
     release_dates: tuple[date, ...] = ()
     counts: Mapping[ContributorKind, Sequence[tuple[str, int, float]]] = field(default_factory=dict)
 
@@ -150,6 +153,16 @@ def evidence(surge: Surge) -> tuple[Evidence, ...]:
             description=f"Campaign events carry {campaign:.0%} of the excess.",
         ),
     ]
+    if surge.views_per_viewer:
+        found.append(
+            Evidence(
+                code="views_per_viewer",
+                value=surge.views_per_viewer,
+                threshold=VIEWS_PER_VIEWER_MAX,
+                cause=SpikeCause.SUSPICIOUS,
+                description=f"Each viewer of the leading video saw it {surge.views_per_viewer:.1f} times.",
+            )
+        )
     days = _days_to_release(surge)
     if days is not None:
         found.append(

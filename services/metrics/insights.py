@@ -14,6 +14,8 @@ from services.metrics.intervals import wilson
 from services.metrics.titles import TitleFacts
 
 REGION_CLICKS_MIN = 20
+# A title without any offer would ask for one in every region at once.
+OFFERS_MAX = 3
 GROWTH_MIN = 1.3
 RELEASE_DAYS_AHEAD = 30
 TAG_IMPRESSIONS_MIN = 100
@@ -194,9 +196,9 @@ def _insight(sight: Sight, kind: InsightKind, subject: str, priority: float, **t
 
 
 def missing_offers(sight: Sight) -> list[Insight]:
-    """Regions whose viewers click and find no offer."""
+    """Regions whose viewers click and find no offer, those with the most clicks."""
     found = []
-    for region in sight.regions:
+    for region in sorted(sight.regions, key=lambda region: (-region.clicks, region.region)):
         if region.is_suppressed or region.has_offer or region.region == "ZZ" or region.clicks < REGION_CLICKS_MIN:
             continue
         offer = {"provider_id": "", "provider_name": "", "offer_type": "flatrate", "iso_3166_1": region.region}
@@ -219,7 +221,7 @@ def missing_offers(sight: Sight) -> list[Insight]:
                 draft=_draft("PATCH", f"/v1/titles/{sight.title.id}?update_mask=watch_offers", body, "Draft the offer"),
             )
         )
-    return found
+    return found[:OFFERS_MAX]
 
 
 def rising_creators(sight: Sight) -> list[Insight]:

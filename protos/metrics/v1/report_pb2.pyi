@@ -727,7 +727,7 @@ class RegionRow(_message.Message):
     click_count: _builtins.int
     """Anchor clicks."""
     click_rate: _builtins.float
-    """click_count / impression_count."""
+    """Clicks per impression over the days that show both; 0 where none does, and for "ZZ"."""
     has_watch_offer: _builtins.bool
     """True when catalog has a watch offer of the title in this region now."""
     is_suppressed: _builtins.bool

@@ -142,6 +142,7 @@ class Reports:
         every = report.rows(published, None, choice)
         by_type = replace(
             choice,
+            granularity=Granularity.DAY,
             dimensions=frozenset({Dimension.VIEWER_REGION, Dimension.EVENT_TYPE}),
             event_types=frozenset({EventType.ANCHOR_IMPRESSION, EventType.ANCHOR_CLICK}),
         )
@@ -264,24 +265,37 @@ def _nonhuman(cells: Rows, period: Period) -> int:
     return int(cells.v[mask].sum())
 
 
-def _regions(every: report.Table, clicks: report.Table, title: TitleFacts, now_s: int) -> tuple[Region, ...]:
-    by: dict[tuple[int, int], int] = {}
-    for region, kind, count in zip(clicks.region.tolist(), clicks.type.tolist(), clicks.count.tolist(), strict=True):
-        by[region, kind] = by.get((region, kind), 0) + count
+def _regions(every: report.Table, by_day: report.Table, title: TitleFacts, now_s: int) -> tuple[Region, ...]:
+    impressions, clicks = _of_regions(by_day, EventType.ANCHOR_IMPRESSION), _of_regions(by_day, EventType.ANCHOR_CLICK)
     total = int(every.count.sum())
     found = []
     for place, code in enumerate(every.region.tolist()):
         name = keys.region_name(code)
+        shown, clicked = impressions.get(code, {}), clicks.get(code, {})
+        # A day may show one and hide the other; the pool of small regions holds other ones of each.
+        both = sum(shown[day] for day in shown.keys() & clicked.keys()) if code else 0
         found.append(
             Region(
                 region=name,
                 count=int(every.count[place]),
                 viewers=int(every.viewers[place]),
                 share=int(every.count[place]) / total if total else 0.0,
-                impressions=by.get((code, EventType.ANCHOR_IMPRESSION), 0),
-                clicks=by.get((code, EventType.ANCHOR_CLICK), 0),
+                impressions=sum(shown.values()),
+                clicks=sum(clicked.values()),
+                click_rate=sum(clicked[day] for day in shown.keys() & clicked.keys()) / both if both else 0.0,
                 has_offer=title.has_offer(name, now_s),
                 is_suppressed=bool(every.is_suppressed[place]),
             )
         )
     return tuple(sorted(found, key=lambda each: (each.is_suppressed, -each.count, each.region)))
+
+
+def _of_regions(by_day: report.Table, kind: EventType) -> Mapping[int, Mapping[int, int]]:
+    """The shown counts of a type by region and day."""
+    mask = (by_day.type == kind) & ~by_day.is_suppressed
+    found: dict[int, dict[int, int]] = {}
+    for region, day, count in zip(
+        by_day.region[mask].tolist(), by_day.start[mask].tolist(), by_day.count[mask].tolist(), strict=True
+    ):
+        found.setdefault(region, {})[day] = count
+    return found

@@ -10,7 +10,7 @@ import structlog
 from chassis.clock import Clock
 from chassis.errors import SpotlightError
 from chassis.ids import derived_id
-from services.metrics import causes, insights, keys, spikes
+from services.metrics import causes, heads, insights, keys, spikes
 from services.metrics.answers import Region
 from services.metrics.causes import ContributorKind, Spike, Surge
 from services.metrics.domain import (
@@ -24,7 +24,7 @@ from services.metrics.domain import (
     Period,
     TopOrder,
 )
-from services.metrics.fold import Table
+from services.metrics.fold import SLOT_VALUES, Table
 from services.metrics.grid import Grid
 from services.metrics.insights import MEASURES, OUTCOME_MINUTES, Act, Insight, InsightState, Outcome, Sight
 from services.metrics.report import Choice
@@ -147,7 +147,9 @@ class Watch:
         first = window.start - COMPARED_DAYS * DAY_MINUTES
         spans = [(table, first, window.end) for table in NAMED_TABLES.values()]
         spans += [(Table.CELLS_HOUR, first, window.end), (Table.VIEWERS_HOUR, first, window.end)]
-        *named, cells, viewers = await self._rollups.title_rows(title, spans)
+        days = window.widened(DAY_MINUTES)
+        spans += [(table, days.start, days.end) for table in (Table.VIDEOS_DAY, Table.VIDEO_VIEWERS)]
+        *named, cells, viewers, video_counts, video_viewers = await self._rollups.title_rows(title, spans)
         counts = {kind: await self._named(rows, window) for kind, rows in zip(NAMED_TABLES, named, strict=True)}
         people, usual_people, bots, regions = _by_region(cells, window)
         grid = Grid.of(cells, viewers)
@@ -164,20 +166,21 @@ class Watch:
             bot_count=bots,
             campaign_count=int(sum(part[1].sum() for part in campaign)),
             expected_campaign_count=float(sum(part[2].sum() for part in campaign)),
+            views_per_viewer=_views_per_viewer(_leading(named[0], window), video_counts, video_viewers),
             release_dates=facts.release_dates,
             counts={**counts, ContributorKind.REGION: regions},
         )
 
     async def _named(self, rows: Rows, window: Period) -> list[tuple[str, int, float]]:
-        heads, counts, usual = _compared(rows, window)
+        every, counts, usual = _compared(rows, window)
         order = np.argsort(usual - counts, kind="stable")
-        chosen = [place for place in order.tolist() if int(heads[place])][:LOOKED_UP_MAX]
-        names = await self._rollups.names([int(heads[place]) for place in chosen])
+        chosen = [place for place in order.tolist() if int(every[place])][:LOOKED_UP_MAX]
+        names = await self._rollups.names([int(every[place]) for place in chosen])
         viewers_min = self._reports.viewers_min
         return [
-            (names[int(heads[place])], int(counts[place]), float(usual[place]))
+            (names[int(every[place])], int(counts[place]), float(usual[place]))
             for place in chosen
-            if int(heads[place]) in names and counts[place] >= viewers_min
+            if int(every[place]) in names and counts[place] >= viewers_min
         ]
 
     # Suggestions
@@ -360,6 +363,21 @@ def _compared(rows: Rows, window: Period) -> "tuple[np.ndarray[tuple[int], np.dt
     before = _same_hours(minute, window) & ~inside
     usual = np.bincount(place[before], rows.v[before], len(every)) / COMPARED_DAYS
     return every, counts, usual
+
+
+def _leading(videos: Rows, window: Period) -> int:
+    """The video with the most events above its usual ones."""
+    every, counts, usual = _compared(videos.where(videos.b != 0), window)
+    return int(every[int((counts - usual).argmax())]) if len(every) else 0
+
+
+def _views_per_viewer(video: int, counts: Rows, viewers: Rows) -> float:
+    """How often each of a video's viewers saw it in the time of these rows; 0 where it was not viewed."""
+    kind = np.uint64(EventType.VIDEO_VIEW)
+    views = counts.where((counts.b == np.uint64(video)) & (keys.unpack(counts.a).type == kind)).v.sum()
+    slots = np.uint64(SLOT_VALUES)
+    seen = viewers.where((viewers.b | slots == np.uint64(video) | slots) & (keys.unpack(viewers.a).type == kind))
+    return float(views / heads.viewers_of(seen)) if video and len(seen) else 0.0
 
 
 def _same_hours(minute: I64, window: Period) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":

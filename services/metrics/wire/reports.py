@@ -191,7 +191,7 @@ def region_row(region: Region) -> pb.RegionRow:
         share=region.share,
         impression_count=region.impressions,
         click_count=region.clicks,
-        click_rate=region.clicks / region.impressions if region.impressions else 0.0,
+        click_rate=region.click_rate,
         has_watch_offer=region.has_offer,
         is_suppressed=region.is_suppressed,
     )

@@ -86,6 +86,10 @@ async def test_the_other_reports_answer_too(told):
     regions = (await stub.GetGeography(since(pb.GetGeographyRequest(**title)))).regions
     assert {region.viewer_region: region.has_watch_offer for region in regions}["US"]
     assert sum(region.share for region in regions) == pytest.approx(1)
+    rates = {region.viewer_region: region.click_rate for region in regions}
+    assert 0.05 < rates["US"] < 0.5
+    assert rates.get("ZZ", 0.0) == 0
+    assert all(0 <= rate <= 1 for rate in rates.values())
     videos = (await stub.ListTopVideos(since(pb.ListTopVideosRequest(**title, page_size=3)))).videos
     assert [video.view_count for video in videos] == sorted((video.view_count for video in videos), reverse=True)
     assert all(video.video_id and video.creator_id for video in videos)

@@ -21,7 +21,7 @@ NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 def a_watched(video, title, **given):
     return Watched(
         **{"video_id": video, "title_id": title, "creator_id": f"by {video}", "is_official": False,
-           "hashtag_names": ("film",)} | given
+           "has_anchor": True, "hashtag_names": ("film",)} | given
     )  # fmt: skip
 
 
@@ -29,6 +29,7 @@ def a_watched(video, title, **given):
 def cast():
     watched = [a_watched(f"v{n}", f"movie:{n % 6}") for n in range(30)]
     watched += [a_watched("own", samples.TITLE_ID, is_official=True), a_watched("fan", samples.TITLE_ID)]
+    watched += [a_watched("doubtful", samples.TITLE_ID, has_anchor=False), a_watched("w", "movie:x", has_anchor=False)]
     return Sampled(watched, {samples.TITLE_ID: "campaign-1"})
 
 
@@ -51,7 +52,17 @@ def test_events_name_the_matched_videos_their_creators_titles_and_the_campaign(c
             assert title in cast.title_ids
             assert not video or creator == f"by {video}"
             assert not campaign or (title, campaign) == (samples.TITLE_ID, "campaign-1")
-            assert video not in {"own", "fan"} or title == samples.TITLE_ID
+            assert video not in {"own", "fan", "doubtful"} or title == samples.TITLE_ID
+
+
+def test_a_video_in_review_is_watched_and_its_anchor_is_not_seen(cast):
+    assert "movie:x" not in cast.title_ids
+    kinds = Counter()
+    for batch, found in sent(cast, 100):
+        videos = column(found, "video_codes")
+        kinds.update(kind for kind, video in zip(batch.types.tolist(), videos, strict=True) if video == "doubtful")
+    assert kinds[EventType.VIDEO_VIEW] > 100
+    assert not kinds[EventType.ANCHOR_IMPRESSION]
 
 
 def test_the_same_moment_gives_the_same_events_each_with_its_own_id(cast):

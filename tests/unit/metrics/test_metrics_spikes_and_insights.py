@@ -113,6 +113,8 @@ def a_surge(**more):
         (a_surge(), SpikeCause.ORGANIC),
         (a_surge(viewers=100), SpikeCause.SUSPICIOUS),
         (a_surge(bot_count=400), SpikeCause.SUSPICIOUS),
+        (a_surge(views_per_viewer=1.4), SpikeCause.ORGANIC),
+        (a_surge(views_per_viewer=12.0), SpikeCause.SUSPICIOUS),
         (a_surge(campaign_count=200), SpikeCause.CAMPAIGN),
         (a_surge(campaign_count=200, viewers=95), SpikeCause.SUSPICIOUS),
         (a_surge(release_dates=(date(1970, 1, 2),)), SpikeCause.RELEASE),
