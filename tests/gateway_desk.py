@@ -15,7 +15,8 @@ from protos.catalog.v1 import catalog_pb2
 from protos.incentives.v1 import campaign_pb2, incentives_pb2, participation_pb2
 from protos.matcher.v1 import matcher_pb2, review_pb2, review_pb2_grpc
 from protos.metrics.v1 import event_pb2, insight_pb2, report_pb2
-from tests.gateway_world import STUDIO, IncentivesStandIn, MatcherStandIn, MetricsStandIn
+from tests.gateway_world import STUDIO, CatalogStandIn, IncentivesStandIn, MatcherStandIn, MetricsStandIn
+from tests.pictures import a_scene, jpeg_of
 
 CAPTION = "Rewatching 27 Dresses for the tenth time and Jane still deserves better. <b>Fight me.</b>"
 
@@ -68,10 +69,18 @@ def a_match(match_id: str, video_id: str, title_id: str = "dune") -> matcher_pb2
         ),
         matcher_pb2.Evidence(
             signal_type=matcher_pb2.SIGNAL_TYPE_VISUAL,
-            value="still",
+            value="embedding full",
             reference_id="still-1",
             distance=0.31,
             contribution=0.8,
+            segment=matcher_pb2.Segment(start_ms=3200, end_ms=3700),
+        ),
+        matcher_pb2.Evidence(
+            signal_type=matcher_pb2.SIGNAL_TYPE_VISUAL,
+            value="geometry full",
+            reference_id="still-1",
+            distance=1 / 25,
+            contribution=6.0,
             segment=matcher_pb2.Segment(start_ms=3200, end_ms=3700),
         ),
         matcher_pb2.Evidence(signal_type=matcher_pb2.SIGNAL_TYPE_PRIOR, value="bias", contribution=-4.2),
@@ -94,6 +103,27 @@ def a_match(match_id: str, video_id: str, title_id: str = "dune") -> matcher_pb2
 class DeskMatcher(MatcherStandIn):
     async def GetMatch(self, request: Any, context: Any) -> matcher_pb2.Match:
         return a_match(request.match_id, "v1")
+
+    async def ListFramePictures(self, request: Any, context: Any) -> matcher_pb2.ListFramePicturesResponse:
+        frame = matcher_pb2.FramePicture(t_ms=3200, picture=jpeg_of(a_scene(1, 160, 90)[:, ::-1]))
+        return matcher_pb2.ListFramePicturesResponse(pictures=[frame])
+
+
+class DeskCatalog(CatalogStandIn):
+    async def ListReferenceImages(self, request: Any, context: Any) -> catalog_pb2.ListReferenceImagesResponse:
+        image = catalog_pb2.ReferenceImage(
+            id="still-1", title_id=request.title_id, kind=catalog_pb2.REFERENCE_IMAGE_KIND_STILL
+        )
+        return catalog_pb2.ListReferenceImagesResponse(images=[image])
+
+    async def BatchGetReferencePictures(
+        self, request: Any, context: Any
+    ) -> catalog_pb2.BatchGetReferencePicturesResponse:
+        found = [
+            catalog_pb2.ReferencePicture(id=name, title_id="dune", picture=jpeg_of(a_scene(1, 320, 180)))
+            for name in request.ids
+        ]
+        return catalog_pb2.BatchGetReferencePicturesResponse(pictures=found)
 
 
 class DeskReview(review_pb2_grpc.ReviewServiceServicer):

@@ -1,7 +1,7 @@
 """Evidence as people read it: marked in the texts it stands in, paired with the images it resembles. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -13,6 +13,7 @@ TEXT_FIELDS = (
     ("voice_to_text", "Spoken"),
     ("video_mention_list", "Mentions"),
 )
+GEOMETRY = "geometry"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +48,14 @@ def marked_text(text: str, marks: Iterable[Marked]) -> Markup:
 def texts_of(video: Mapping[str, Any], evidence: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Every text of a video, with its evidence marked; texts that are empty are left out."""
     found = []
-    for field, name in TEXT_FIELDS:
-        value = video.get(field) or []
+    for source, name in TEXT_FIELDS:
+        value = video.get(source) or []
         texts = [value] if isinstance(value, str) else list(value)
-        entries = [marked_text(text, _marks(evidence, field, index)) for index, text in enumerate(texts) if text]
+        if source == "ocr_text":
+            texts += video.get("screen_text") or []  # what the matcher read itself counts on from what was sent
+        entries = [marked_text(text, _marks(evidence, source, index)) for index, text in enumerate(texts) if text]
         if entries:
-            found.append({"field": field, "name": name, "entries": entries})
+            found.append({"field": source, "name": name, "entries": entries})
     sound = video.get("sound") or {}
     heard = " · ".join(part for part in (sound.get("title", ""), sound.get("author", "")) if part)
     if heard:
@@ -60,7 +63,7 @@ def texts_of(video: Mapping[str, Any], evidence: Sequence[Mapping[str, Any]]) ->
     return found
 
 
-def _marks(evidence: Sequence[Mapping[str, Any]], field: str, index: int) -> list[Marked]:
+def _marks(evidence: Sequence[Mapping[str, Any]], source: str, index: int) -> list[Marked]:
     return [
         Marked(
             start=each["span"]["start"],
@@ -69,26 +72,53 @@ def _marks(evidence: Sequence[Mapping[str, Any]], field: str, index: int) -> lis
             name=each.get("signal_type", "signal"),
         )
         for each in evidence
-        if "span" in each and each["span"]["field"] == field and each["span"]["index"] == index
+        if "span" in each and each["span"]["field"] == source and each["span"]["index"] == index
     ]
 
 
-def visual_pairs(
-    evidence: Sequence[Mapping[str, Any]], references: Sequence[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    """Each frame that resembles a reference image, beside that image."""
-    by_id = {image["id"]: image for image in references}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What there is to see: the title's reference images, their pictures by id, the video's frames by time."""
+
+    references: Sequence[Mapping[str, Any]] = ()
+    reference_pictures: Mapping[str, str] = field(default_factory=dict)
+    frame_pictures: Mapping[int, str] = field(default_factory=dict)
+
+
+def visual_pairs(evidence: Sequence[Mapping[str, Any]], shown: Shown) -> list[dict[str, Any]]:
+    """Each frame that resembles a reference image, beside that image; a geometric check stands with its pair."""
+    by_id = {image["id"]: image for image in shown.references}
+    sights = [each for each in evidence if each.get("signal_type") == "visual"]
+    checks = {_pair_of(each): each for each in sights if each["value"].startswith(GEOMETRY)}
     return [
         {
-            "at_ms": each.get("segment", {}).get("start_ms", 0),
+            "at_ms": _pair_of(each)[1],
+            "seen": each["value"],
             "distance": each["distance"],
             "contribution": each["contribution"],
             "reference_id": each["reference_id"],
             "reference": by_id.get(each["reference_id"]),
+            "reference_picture": shown.reference_pictures.get(each["reference_id"], ""),
+            "frame_picture": shown.frame_pictures.get(_pair_of(each)[1], ""),
+            "details": _details(checks.get(_pair_of(each))),
         }
-        for each in evidence
-        if each.get("signal_type") == "visual"
+        for each in sights
+        if not each["value"].startswith(GEOMETRY)
     ]
+
+
+def _pair_of(evidence: Mapping[str, Any]) -> tuple[str, int]:
+    return evidence["reference_id"], evidence.get("segment", {}).get("start_ms", 0)
+
+
+def _details(check: Mapping[str, Any] | None) -> int | None:
+    """How many details agreed; the check's distance is one over one more than that."""
+    return None if check is None else round(1.0 / check["distance"]) - 1
+
+
+def jpeg_address(picture: str) -> str:
+    """A small JPEG, as the API answers it, as an address the page can carry itself."""
+    return f"data:image/jpeg;base64,{picture}"
 
 
 def by_strength(evidence: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -10,7 +10,7 @@ from markupsafe import escape
 from gateway.transcode.comments import parse_comments
 from gateway.web import templates
 from gateway.web.charts import chart_columns, chart_table, spike_bands
-from gateway.web.evidence import Marked, marked_text, texts_of, visual_pairs
+from gateway.web.evidence import Marked, Shown, jpeg_address, marked_text, texts_of, visual_pairs
 from gateway.web.hub import offer_groups, spoken_list
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -114,13 +114,36 @@ def test_texts_without_content_are_left_out_and_a_sound_is_named() -> None:
 
 
 def test_frames_are_paired_with_the_images_they_resemble() -> None:
-    evidence = [
-        {"signal_type": "visual", "reference_id": "r", "distance": 0.2, "contribution": 1.0},
-        {"signal_type": "title"},
-    ]
-    (pair,) = visual_pairs(evidence, [{"id": "r", "uri": "u"}])
+    sight = {"signal_type": "visual", "value": "pdq full", "reference_id": "r", "distance": 0.2, "contribution": 1.0}
+    evidence = [sight, {"signal_type": "title"}]
+    (pair,) = visual_pairs(evidence, Shown(references=[{"id": "r", "uri": "u"}]))
     assert (pair["reference"], pair["at_ms"]) == ({"id": "r", "uri": "u"}, 0)
-    assert visual_pairs(evidence, [])[0]["reference"] is None
+    bare = visual_pairs(evidence, Shown())[0]
+    assert (bare["reference"], bare["frame_picture"], bare["reference_picture"]) == (None, "", "")
+
+
+def test_a_pair_has_both_pictures_and_the_details_that_agree() -> None:
+    sight = {
+        "signal_type": "visual",
+        "value": "pdq full",
+        "reference_id": "r",
+        "distance": 60.0,
+        "contribution": 1.0,
+        "segment": {"start_ms": 40, "end_ms": 540},
+    }
+    check = {**sight, "value": "geometry full", "distance": 1 / 31, "contribution": 6.0}
+    elsewhere = {**check, "reference_id": "another", "distance": 1 / 3}
+    shown = Shown(reference_pictures={"r": "data:b"}, frame_pictures={40: "data:a", 50: "data:c"})
+    (pair,) = visual_pairs([sight, check, elsewhere], shown)
+    assert (pair["frame_picture"], pair["reference_picture"], pair["details"]) == ("data:a", "data:b", 30)
+    assert jpeg_address("QUJD") == "data:image/jpeg;base64,QUJD"
+
+
+def test_words_the_matcher_read_are_marked_behind_those_that_were_sent() -> None:
+    video = {"ocr_text": ["sent"], "screen_text": ["Dune"]}
+    span = {"field": "ocr_text", "index": 1, "start": 0, "end": 4}
+    (text,) = texts_of(video, [{"signal_type": "ocr", "span": span, "contribution": 2.0}])
+    assert [str(entry) for entry in text["entries"]] == ["sent", '<mark title="ocr, +2.00">Dune</mark>']
 
 
 def test_chart_columns_keep_gaps_where_numbers_are_hidden() -> None:

@@ -15,6 +15,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from protos.incentives.v1 import campaign_pb2
 from tests.gateway_desk import (
+    DeskCatalog,
     DeskIncentives,
     DeskMatcher,
     DeskMetrics,
@@ -23,7 +24,7 @@ from tests.gateway_desk import (
     a_video,
     at,
 )
-from tests.gateway_world import STUDIO, CatalogStandIn, World, gateway_world, review_registration
+from tests.gateway_world import STUDIO, World, gateway_world, review_registration
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
@@ -62,7 +63,7 @@ async def shown(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Asy
 
 @asynccontextmanager
 async def a_world(redis_url: str, folder: Path, review: DeskReview) -> AsyncIterator[World]:
-    stand_ins = CatalogStandIn(), DeskMatcher(), DeskIncentives(), DeskMetrics()
+    stand_ins = DeskCatalog(), DeskMatcher(), DeskIncentives(), DeskMetrics()
     extra = [review_registration(review)]
     async with gateway_world(redis_url, folder, stand_ins=stand_ins, extra=extra, drain_s=0.1) as running:
         running.catalog.put("dune", **a_rich_title())
@@ -155,6 +156,28 @@ async def test_a_page_is_accessible_in_light_and_dark_and_on_a_phone(
         await visitor.page.emulate_media(color_scheme=scheme)
         await visitor.looks_right(f"{name}-{look}")
     await visitor.context.close()
+
+
+async def test_a_match_shows_the_frame_beside_the_reference_image(browser: Browser, shown: World) -> None:
+    visitor = await a_visitor(browser, shown, "reviewer")
+    await visitor.open("/review/matches/m1")
+    pictures = visitor.page.locator(".pair img")
+    alts = ["Frame of the video at 0:03.2", "Still of 27 Dresses"]
+    assert [await pictures.nth(place).get_attribute("alt") for place in range(await pictures.count())] == alts
+    sizes = await pictures.evaluate_all("all => all.map(each => [each.naturalWidth, each.getBoundingClientRect().top])")
+    assert [width for width, _ in sizes] == [160, 320]
+    assert sizes[0][1] == sizes[1][1], "they stand side by side"
+    assert "24 details agree" in await visitor.page.inner_text(".pair")
+    await visitor.context.close()
+
+
+async def test_nobody_but_reviewers_sees_frames(shown: World) -> None:
+    address = "/v1/videos/v1/framePictures"
+    for role, status in (("", 401), ("app", 403), ("creator", 403), ("studio", 403), ("reviewer", 200)):
+        headers = {"Authorization": f"Bearer {shown.tokens[role]}"} if role else {}
+        assert (await shown.http.get(address, headers=headers)).status_code == status, role
+    answer = await shown.http.get(address, headers={"Authorization": f"Bearer {shown.tokens['reviewer']}"})
+    assert answer.json()["pictures"][0]["t_ms"] == 3200
 
 
 async def test_a_hub_page_shows_what_the_api_says_and_runs_nothing_of_others(browser: Browser, world: World) -> None:
