@@ -16,7 +16,7 @@ import pymongo.errors
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession, AsyncIOMotorDatabase
 from pymongo.write_concern import WriteConcern
 
-from chassis import context
+from chassis import context, ids
 from chassis.errors import (
     Aborted,
     DataLoss,
@@ -215,9 +215,18 @@ async def run_idempotent(
 
 
 async def _claim(database: Database, request_id: str, body_hash: str, begun: datetime) -> Document | None:
-    """The stored result, or None when the request is now ours to carry out."""
-    requests = database[REQUESTS]
-    document = {"_id": request_id, "body_hash": body_hash, "state": "running", "create_time": begun}
+    """The stored result, or None when the request is now ours to carry out.
+
+    The driver sends a write again when its answer was lost: `attempt` tells our own document from another's.
+    """
+    requests, attempt = database[REQUESTS], ids.new_id()
+    document = {
+        "_id": request_id,
+        "body_hash": body_hash,
+        "state": "running",
+        "create_time": begun,
+        "attempt": attempt,
+    }
     with deadline():
         try:
             await requests.insert_one(document)
@@ -227,6 +236,8 @@ async def _claim(database: Database, request_id: str, body_hash: str, begun: dat
             return None
     if found is None:
         raise RequestInProgress(retry_after_s=REQUEST_RETRY_S)
+    if found.get("attempt") == attempt:
+        return None
     if found["body_hash"] != body_hash:
         raise RequestIdReused
     if found["state"] == "done":
@@ -238,8 +249,9 @@ async def _claim(database: Database, request_id: str, body_hash: str, begun: dat
     if found["create_time"] > begun - timedelta(seconds=REQUEST_LEASE_S):
         raise RequestInProgress(retry_after_s=REQUEST_RETRY_S)
     with deadline():
-        taken = await requests.update_one(stale, {"$set": {"create_time": begun}})
-    if taken.modified_count == 0:
+        await requests.update_one(stale, {"$set": {"create_time": begun, "attempt": attempt}})
+        holder = await requests.find_one({"_id": request_id}, {"attempt": 1})
+    if holder is None or holder.get("attempt") != attempt:
         raise RequestInProgress(retry_after_s=REQUEST_RETRY_S)
     return None
 
