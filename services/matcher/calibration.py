@@ -94,7 +94,7 @@ def calibrated(calibration: Calibration, candidate: Candidate) -> Candidate:
     scale = _scale(math.fsum(each.contribution for each in found))
     evidence = (
         *candidate.evidence,
-        *(replace(each, contribution=each.contribution * scale) for each in found),
+        *(each._replace(contribution=each.contribution * scale) for each in found),
     )
     return replace(
         candidate,

@@ -53,19 +53,6 @@ def candidate_of(match: TextMatch) -> Candidate:
 
 
 def _evidence(evidence: TextEvidence) -> Evidence:
-    return Evidence(
-        signal_type=evidence.signal_type,
-        value=evidence.value or evidence.factor,
-        contribution=float(evidence.contribution),
-        span=(
-            Span(
-                field=FIELDS[evidence.field],
-                index=evidence.segment,
-                start=int(evidence.start),
-                end=int(evidence.end),
-            )
-            if evidence.end > evidence.start
-            else None
-        ),
-        reference_id=evidence.reference_id,
-    )
+    signal_type, factor, contribution, value, field, segment, start, end, reference_id = evidence
+    span = Span(field=FIELDS[field], index=segment, start=start, end=end) if end > start else None
+    return Evidence(signal_type, value or factor, contribution, span, None, reference_id)

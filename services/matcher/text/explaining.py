@@ -19,12 +19,14 @@ RUNNER_UPS_MAX = 5
 SEPARATORS_MAX = 3
 SEPARATES_MIN = 0.05  # logits; less is no difference worth naming
 _TITLE_KINDS = frozenset((NameKind.TITLE, NameKind.ORIGINAL, NameKind.HEADLESS))
-_SIGNAL_OF_FIELD = {
+_SIGNAL_OF_FIELD: dict[int, SignalType] = {
     Field.HASHTAGS: SignalType.HASHTAG,
     Field.MENTIONS: SignalType.MENTION,
     Field.SPEECH: SignalType.SPEECH,
     Field.OCR: SignalType.OCR,
 }
+_SIGNED = frozenset((Field.HASHTAGS, Field.MENTIONS))
+_FIELDS = tuple(Field)
 _OF_THE_SPAN = frozenset(("form", "tag", "place", "context"))
 
 Shares = dict[str, float]  # factor -> its part of the logit
@@ -43,13 +45,30 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class _Explained:
-    """What explaining one batch needs at hand."""
+    """What explaining one batch needs at hand: columns as lists, for single values of arrays cost ten times as much."""
 
-    judged: Judged
     index: TextIndex
-    weights: Weights
+    title: list[int]  # of each choice, as are the next three
+    alone: list[float]
+    logit: list[float]
+    probability: list[float]
+    bias: float
     shares: Mapping[int, Shares]  # of the told and of their best runner-ups, by choice
     mates: Mapping[int, list[int]]  # a told choice -> other titles of its span, likeliest first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """The post's own words that were read as a name of a title."""
+
+    post: int
+    signal_type: SignalType
+    field: Field
+    segment: int
+    value: str
+    start: int
+    end: int
+    alias: int
 
 
 def explain(
@@ -59,10 +78,19 @@ def explain(
     mates = _mates(judged)
     wanted = sorted({*judged.told.tolist(), *(m[0] for m in mates.values() if m)})
     shares = _shares(judged, np.array(wanted, dtype=np.int64), weights, factor_of)
-    explained = _Explained(judged, index, weights, dict(zip(wanted, shares, strict=True)), mates)
-    choices = judged.candidates.choices
-    for choice in judged.told.tolist():
-        yield int(judged.candidates.span_post[choices.span[choice]]), _match(explained, choice)
+    logit = judged.logit.astype(np.float64)
+    explained = _Explained(
+        index=index,
+        title=judged.candidates.choices.title.tolist(),
+        alone=judged.alone.tolist(),
+        logit=logit.tolist(),
+        probability=(1 / (1 + np.exp(-logit))).tolist(),
+        bias=weights.final.expected,
+        shares=dict(zip(wanted, shares, strict=True)),
+        mates=mates,
+    )
+    for choice, place in zip(judged.told.tolist(), _places(judged), strict=True):
+        yield place.post, _match(explained, choice, place)
 
 
 def _mates(judged: Judged) -> dict[int, list[int]]:
@@ -83,95 +111,107 @@ def _shares(judged: Judged, wanted: Ints, weights: Weights, factor_of: Mapping[s
     return [dict(zip(factors, column, strict=True)) for column in sums.T.tolist()]
 
 
-def _match(explained: _Explained, choice: int) -> TextMatch:
-    judged = explained.judged
-    logit = float(judged.logit[choice])
-    probability = _probability(logit)
-    runner_ups = tuple(_runner_up(explained, choice, mate) for mate in explained.mates[choice])
+def _places(judged: Judged) -> Iterator[_Place]:
+    """Where each told candidate was read."""
+    candidates = judged.candidates
+    words, spans, texts, choices = candidates.words, candidates.spans, candidates.texts, candidates.choices
+    span = choices.span[judged.told]
+    first = spans.first[span]
+    text = words.text[first]
+    offset = words.text_place[text]
+    columns = (
+        candidates.span_post[span],
+        text,
+        texts.field[text],
+        texts.segment[text],
+        words.char_place[spans.start[span]] - offset,
+        words.char_place[spans.end[span] - 1] + 1 - offset,
+        words.in_tag[first],
+        words.in_mention[first],
+        choices.kind[judged.told],
+        spans.alias[span],
+    )
+    for post, number, field, segment, start, end, in_tag, in_mention, kind, alias in zip(
+        *(column.tolist() for column in columns), strict=True
+    ):
+        sign = 1 if field in _SIGNED else 0  # the sign before it was ours
+        yield _Place(
+            post=post,
+            signal_type=_signal(field, in_tag=in_tag, in_mention=in_mention, kind=kind),
+            field=_FIELDS[field],
+            segment=segment,
+            value=texts.content[number][start:end],
+            start=start - sign,
+            end=end - sign,
+            alias=alias,
+        )
+
+
+def _signal(field: int, *, in_tag: bool, in_mention: bool, kind: int) -> SignalType:
+    if field in _SIGNAL_OF_FIELD:
+        return _SIGNAL_OF_FIELD[field]
+    if in_tag:
+        return SignalType.HASHTAG
+    if in_mention:
+        return SignalType.MENTION
+    return SignalType.TITLE if kind in _TITLE_KINDS else SignalType.ALIAS
+
+
+def _match(explained: _Explained, choice: int, place: _Place) -> TextMatch:
+    probability = explained.probability[choice]
+    runner_ups = tuple([_runner_up(explained, choice, mate) for mate in explained.mates[choice]])
     return TextMatch(
-        title_id=explained.index.title_id(int(judged.candidates.choices.title[choice])),
+        title_id=explained.index.title_id(explained.title[choice]),
         probability=probability,
-        logit=logit,
-        evidence=_evidence(explained, choice),
+        logit=explained.logit[choice],
+        evidence=_evidence(explained, choice, place),
         runner_ups=runner_ups,
         margin=probability - runner_ups[0].probability if runner_ups else probability,
     )
 
 
-def _probability(logit: float) -> float:
-    return float(1 / (1 + np.exp(-logit)))
-
-
 def _runner_up(explained: _Explained, choice: int, mate: int) -> RunnerUp:
-    judged = explained.judged
     separated: tuple[str, ...] = ()
     if mate in explained.shares:
         ours, theirs = explained.shares[choice], explained.shares[mate]
         ahead = sorted(ours, key=lambda factor: theirs[factor] - ours[factor])[:SEPARATORS_MAX]
-        separated = tuple(f for f in ahead if ours[f] - theirs[f] > SEPARATES_MIN)
+        separated = tuple([f for f in ahead if ours[f] - theirs[f] > SEPARATES_MIN])
     return RunnerUp(
-        title_id=explained.index.title_id(int(judged.candidates.choices.title[mate])),
-        probability=_probability(float(judged.logit[mate])),
+        title_id=explained.index.title_id(explained.title[mate]),
+        probability=explained.probability[mate],
         separated_by=separated,
     )
 
 
-def _evidence(explained: _Explained, choice: int) -> tuple[Evidence, ...]:
+def _evidence(explained: _Explained, choice: int, place: _Place) -> tuple[Evidence, ...]:
     """The name first, then the other factors, then what makes the sum whole."""
-    judged = explained.judged
     shares = dict(explained.shares[choice])
-    name = _named_span(explained, choice, shares.pop("name"))
-    result = [name, Evidence(signal_type=SignalType.CAST, factor="people", contribution=shares.pop("people"))]
+    alone, logit, bias = explained.alone[choice], explained.logit[choice], explained.bias
+    closing = {"bias": bias, "calibration": alone - bias - sum(shares.values()), "longest_match": logit - alone}
+    name = Evidence(
+        signal_type=place.signal_type,
+        factor="name",
+        contribution=shares.pop("name"),
+        value=place.value,
+        field=place.field,
+        segment=place.segment,
+        start=place.start,
+        end=place.end,
+        reference_id=explained.index.alias_text(place.alias),
+    )
+    result = [name]
+    if people := shares.pop("people"):
+        result.append(Evidence(signal_type=SignalType.CAST, factor="people", contribution=people))
     result += [
         Evidence(
-            signal_type=name.signal_type if factor in _OF_THE_SPAN else SignalType.PRIOR,
+            signal_type=place.signal_type if factor in _OF_THE_SPAN else SignalType.PRIOR,
             factor=factor,
             contribution=share,
-            field=name.field,
-            segment=name.segment,
+            field=place.field,
+            segment=place.segment,
         )
         for factor, share in shares.items()
+        if share
     ]
-    alone, logit = float(judged.alone[choice]), float(judged.logit[choice])
-    bias = explained.weights.final.expected
-    calibration = alone - bias - sum(e.contribution for e in result)
-    closing = {"bias": bias, "calibration": calibration, "longest_match": logit - alone}
-    result += [Evidence(signal_type=SignalType.PRIOR, factor=f, contribution=c) for f, c in closing.items()]
-    return tuple(e for e in result if e.contribution or e is name)
-
-
-def _named_span(explained: _Explained, choice: int, share: float) -> Evidence:
-    """The post's own words that were read as a name of the title."""
-    candidates = explained.judged.candidates
-    words, spans = candidates.words, candidates.spans
-    span = int(candidates.choices.span[choice])
-    text = int(words.text[spans.first[span]])
-    offset = int(words.text_place[text])
-    start = int(words.char_place[spans.start[span]]) - offset
-    end = int(words.char_place[spans.end[span] - 1]) + 1 - offset
-    field = Field(int(candidates.texts.field[text]))
-    value = candidates.texts.content[text][start:end]
-    if field in {Field.HASHTAGS, Field.MENTIONS}:
-        start, end = start - 1, end - 1  # the sign before it was ours
-    return Evidence(
-        signal_type=_signal(candidates, choice, span, field),
-        factor="name",
-        contribution=share,
-        value=value,
-        field=field,
-        segment=int(candidates.texts.segment[text]),
-        start=start,
-        end=end,
-        reference_id=explained.index.alias_text(int(spans.alias[span])),
-    )
-
-
-def _signal(candidates: Candidates, choice: int, span: int, field: Field) -> SignalType:
-    if field in _SIGNAL_OF_FIELD:
-        return _SIGNAL_OF_FIELD[field]
-    first = int(candidates.spans.first[span])
-    if candidates.words.in_tag[first]:
-        return SignalType.HASHTAG
-    if candidates.words.in_mention[first]:
-        return SignalType.MENTION
-    return SignalType.TITLE if candidates.choices.kind[choice] in _TITLE_KINDS else SignalType.ALIAS
+    result += [Evidence(signal_type=SignalType.PRIOR, factor=f, contribution=c) for f, c in closing.items() if c]
+    return tuple(result)

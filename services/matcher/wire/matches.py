@@ -46,20 +46,18 @@ def match_message(match: Match) -> pb.Match:
 
 
 def _evidence(evidence: Evidence) -> pb.Evidence:
-    message = pb.Evidence(
-        signal_type=SIGNALS[evidence.signal_type],
-        value=evidence.value,
-        reference_id=evidence.reference_id,
-        distance=evidence.distance,
-        contribution=evidence.contribution,
+    signal_type, value, contribution, span, segment, reference_id, distance = evidence
+    if not (span or segment or reference_id or distance):
+        return pb.Evidence(signal_type=SIGNALS[signal_type], value=value, contribution=contribution)
+    return pb.Evidence(
+        signal_type=SIGNALS[signal_type],
+        value=value,
+        reference_id=reference_id,
+        distance=distance,
+        contribution=contribution,
+        span=pb.Span(field=span.field, index=span.index, start=span.start, end=span.end) if span else None,
+        segment=pb.Segment(start_ms=segment.start_ms, end_ms=segment.end_ms) if segment else None,
     )
-    if evidence.span is not None:
-        span = evidence.span
-        message.span.CopyFrom(pb.Span(field=span.field, index=span.index, start=span.start, end=span.end))
-    if evidence.segment is not None:
-        segment = evidence.segment
-        message.segment.CopyFrom(pb.Segment(start_ms=segment.start_ms, end_ms=segment.end_ms))
-    return message
 
 
 def _runner_up(other: RunnerUp) -> pb.RunnerUp:
