@@ -5,13 +5,14 @@ another identity than the token's is refused. Studios are confined to their titl
 creators to what is theirs.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from chassis.auth import ScopeMissing, StudioForeign, Verifier
 from chassis.context import Principal
-from chassis.errors import InvalidArgument, PermissionDenied, Unauthenticated, Violation
+from chassis.errors import InvalidArgument, NotFound, PermissionDenied, Unauthenticated, Violation
 
 STUDIO = "studio"
 """Any `studio:<id>` scope."""
@@ -36,6 +37,8 @@ class Rule:
 
     scopes: frozenset[str]
     own_title: str = ""
+    own_titles: str = ""
+    """A list of titles: none of them may be another studio's."""
     own_campaign: str = ""
     own_grant: str = ""
     own_video: str = ""
@@ -123,10 +126,10 @@ RULES: Mapping[str, Rule] = {
         "ActivateCalibration": Rule(scopes=_ADMIN),
     }),
     **_rules("incentives.v1.IncentivesService", {
-        "CreateCampaign": Rule(scopes=_CAMPAIGNS),
+        "CreateCampaign": Rule(scopes=_CAMPAIGNS, own_titles="campaign.title_ids"),
         "GetCampaign": Rule(scopes=_PUBLIC, own_campaign="campaign_id", hides="campaign"),
         "ListCampaigns": Rule(scopes=_CAMPAIGN_READER),
-        "UpdateCampaign": Rule(scopes=_CAMPAIGNS, own_campaign="campaign_id"),
+        "UpdateCampaign": Rule(scopes=_CAMPAIGNS, own_campaign="campaign_id", own_titles="campaign.title_ids"),
         "DeleteCampaign": Rule(scopes=_CAMPAIGNS, own_campaign="campaign_id"),
         "ChangeCampaignState": Rule(scopes=_CAMPAIGNS, own_campaign="campaign_id"),
         "ListCampaignRevisions": Rule(scopes=_CAMPAIGN_READER, own_campaign="campaign_id"),
@@ -298,11 +301,27 @@ def _value_at(request: Any, path: str) -> str:
     return str(getattr(request, last))
 
 
+def _values_at(request: Any, path: str) -> tuple[str, ...]:
+    """The values of a dotted list."""
+    *outer, last = path.split(".")
+    for part in outer:
+        request = getattr(request, part)
+    return tuple(getattr(request, last))
+
+
 def _require_studio_mask(rule: Rule, request: Any) -> None:
     paths = set(request.update_mask.paths)
     if not paths or not paths <= rule.studio_mask:
         allowed = ", ".join(sorted(rule.studio_mask))
         raise FieldForeign(violations=[Violation("update_mask", f"must name some of: {allowed}")])
+
+
+async def _studio_of(title_id: str, owners: Owners) -> str:
+    """The studio of a title; "" where it has none, or is not in the catalog yet."""
+    try:
+        return await owners.studio_of_title(title_id)
+    except NotFound:
+        return ""
 
 
 async def _require_own_studio(principal: Principal, rule: Rule, request: Any, owners: Owners) -> None:
@@ -311,6 +330,11 @@ async def _require_own_studio(principal: Principal, rule: Rule, request: Any, ow
     if rule.own_title:
         title_id = _value_at(request, rule.own_title)
         if not title_id or await owners.studio_of_title(title_id) not in principal.studio_ids:
+            raise StudioForeign
+    if rule.own_titles:
+        title_ids = _values_at(request, rule.own_titles)
+        studios = set(await asyncio.gather(*(_studio_of(each, owners) for each in title_ids)))
+        if studios - principal.studio_ids - {""}:
             raise StudioForeign
     campaign_id = getattr(request, rule.own_campaign) if rule.own_campaign else ""
     if rule.own_grant:

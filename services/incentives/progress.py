@@ -106,9 +106,10 @@ def summary(tasks: Iterable[TaskProgress]) -> str:
     held = tuple(tasks)
     open_tasks = [task for task in held if not task.is_done]
     if not open_tasks:
-        return f"All {len(held)} tasks are done."
+        return f"All {len(held)} tasks are done." if len(held) > 1 else "The task is done."
     first = open_tasks[0]
-    return f"{len(held) - len(open_tasks)} of {len(held)} tasks done. Next, {first.display_name}: {first.missing}."
+    done = f"{len(held) - len(open_tasks)} of {len(held)} tasks done. Next, " if len(held) > 1 else ""
+    return f"{done}{first.display_name}: {first.missing}."
 
 
 def week_of(terms: Terms, moment: datetime) -> int:
@@ -233,5 +234,7 @@ def _nearest(submission: Submission) -> str:
             return f"the approval of {submission.video_id}"
         case "REVIEW_PENDING":
             return f"the studio's yes to {submission.video_id}"
+        case "STRIKES_TOO_MANY":
+            return f"{submission.video_id} once the account's strikes are lifted"
         case _:
             return f"{submission.video_id}: {reason.description.rstrip('.')}"

@@ -42,7 +42,7 @@ async def test_progress_says_what_is_missing_and_what_would_count(house):
     assert (found.candidates[0].reasons[0].code, found.candidates[0].reasons[0].gap) == ("VIEWS_TOO_FEW", 1_240)
     assert progress.rewards[0].standing == pb.REWARD_STANDING_LOCKED
     assert list(progress.rewards[0].missing_task_ids) == ["one"]
-    assert progress.summary == f"0 of 1 tasks done. Next, Task one: {found.missing}."
+    assert progress.summary == f"Task one: {found.missing}."
 
 
 async def test_counts_of_metrics_move_progress(house):
@@ -58,7 +58,7 @@ async def test_counts_of_metrics_move_progress(house):
     progress = await house.progress(campaign, "ann")
     assert (progress.tasks[0].current, progress.tasks[0].is_done) == (1_001, True)
     assert progress.rewards[0].standing == pb.REWARD_STANDING_CLAIMABLE
-    assert (progress.rewards[0].available_count, progress.summary) == (10, "All 1 tasks are done.")
+    assert (progress.rewards[0].available_count, progress.summary) == (10, "The task is done.")
 
 
 async def test_a_late_approval_counts(house):

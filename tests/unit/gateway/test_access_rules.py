@@ -6,13 +6,13 @@ from google.protobuf import field_mask_pb2
 from chassis.auth import ScopeMissing, StudioForeign
 from chassis.clock import FakeClock
 from chassis.context import NOBODY, Principal
-from chassis.errors import InvalidArgument, Unauthenticated
+from chassis.errors import InvalidArgument, NotFound, Unauthenticated
 from gateway import access
 from gateway.backends import services
 from gateway.owners import KnownOwners
 from gateway.transcode.routes import Routes
 from protos.catalog.v1 import catalog_pb2
-from protos.incentives.v1 import incentives_pb2
+from protos.incentives.v1 import campaign_pb2, incentives_pb2
 from protos.matcher.v1 import matcher_pb2, review_pb2
 from protos.metrics.v1 import report_pb2
 
@@ -44,7 +44,7 @@ def test_every_method_that_is_served_is_in_the_table_and_every_rule_has_its_meth
 def test_every_field_that_a_rule_names_exists() -> None:
     for route in ROUTES.all:
         rule = access.rule_of(route.name)
-        for field in (rule.own_title, rule.own_campaign, rule.own_grant, rule.own_video):
+        for field in (rule.own_title, rule.own_titles, rule.own_campaign, rule.own_grant, rule.own_video):
             assert not field or field.split(".")[0] in route.method.input_type.fields_by_name, route.name
 
 
@@ -124,6 +124,29 @@ async def test_a_studio_changes_some_fields_of_its_own_titles() -> None:
         await access.confine(studio, name, an_update("u", "watch_offers"), Owners())
     editor = Principal.of("x", ["studio:a", "catalog.write"])
     await access.confine(editor, name, an_update("u", "title"), Owners())
+
+
+@pytest.mark.parametrize("message", ["CreateCampaignRequest", "UpdateCampaignRequest"])
+async def test_a_campaign_is_about_no_title_of_another_studio(message: str) -> None:
+    class Catalog(Owners):
+        async def studio_of_title(self, title_id: str) -> str:
+            if title_id == "new":
+                raise NotFound
+            return {"free": ""}.get(title_id, f"studio-of-{title_id}")
+
+    def about(*title_ids: str) -> object:
+        request = getattr(incentives_pb2, message)(campaign=campaign_pb2.Campaign(title_ids=title_ids))
+        if message == "UpdateCampaignRequest":
+            request.campaign_id = "t"
+        return request
+
+    name = f"spotlight.incentives.v1.IncentivesService.{message.removesuffix('Request')}"
+    studio = Principal.of("x", ["studio:studio-of-t"])
+    for allowed in ((), ("t",), ("t", "free", "new")):
+        await access.confine(studio, name, about(*allowed), Catalog())
+    with pytest.raises(StudioForeign):
+        await access.confine(studio, name, about("t", "other"), Catalog())
+    await access.confine(Principal.of("x", ["policy.admin"]), name, about("t", "other"), Catalog())
 
 
 async def test_a_list_over_all_campaigns_is_not_a_studios() -> None:

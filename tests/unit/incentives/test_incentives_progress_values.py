@@ -17,7 +17,7 @@ from services.incentives.participation import (
     Video,
     VideoMatch,
 )
-from services.incentives.progress import reconciled, task_progress, week_of
+from services.incentives.progress import reconciled, summary, task_progress, week_of
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 ANN = Creator(id="ann")
@@ -71,6 +71,7 @@ def test_each_kind_adds_up_its_own_measure(kind, current, missing):
         (Reason(code="VIEWS_TOO_FEW", gap=1_240.0, description="x"), "1,240 views on this one (v9)"),
         (Reason(code="MATCH_NOT_APPROVED", description="x"), "the approval of v9"),
         (Reason(code="REVIEW_PENDING", description="x"), "the studio's yes to v9"),
+        (Reason(code="STRIKES_TOO_MANY", gap=2.0, description="x"), "v9 once the account's strikes are lifted"),
         (
             Reason(code="HASHTAGS_MISSING", gap=1.0, description="The video must carry #dune."),
             "v9: The video must carry #dune",
@@ -96,6 +97,16 @@ def test_weeks_are_counted_from_the_start():
 def test_a_task_may_want_some_titles_only():
     some = [replace(each, title_id=title) for each, title in zip(counted(5, 7), ("t1", "t2"), strict=True)]
     assert task_progress(a_task(TaskKind.TOTAL_VIEWS, 9, title_ids=("t2",)), terms(), some).current == 7
+
+
+def test_all_of_it_is_said_in_one_sentence():
+    one, two = (replace(a_task(target=3), id=each, display_name=each.title()) for each in ("one", "two"))
+    open_one, open_two = (task_progress(each, terms(), counted(1)) for each in (one, two))
+    done_one, done_two = (task_progress(each, terms(), counted(1, 2, 3)) for each in (one, two))
+    assert summary([open_one]) == "One: 2 more approved videos."
+    assert summary([done_one, open_two]) == "1 of 2 tasks done. Next, Two: 2 more approved videos."
+    assert summary([done_one, done_two]) == "All 2 tasks are done."
+    assert summary([done_two]) == "The task is done."
 
 
 STATES = st.sampled_from(MatchState)
