@@ -23,7 +23,7 @@ from services.matcher.domain import TitleCard, TitleState
 from services.matcher.text.matches import Evidence, SignalType, TextMatch
 from services.matcher.text.posts import Field, Post
 from services.matcher.text.titles import MediaType, Name, TitleNames
-from services.matcher.titles import CatalogChange, CatalogTitle, ReferenceBank
+from services.matcher.titles import CatalogChange, CatalogFeed, CatalogTitle, ReferenceBank
 from services.matcher.touched import words_of
 from services.matcher.visual.worker import FrameWorker
 from services.matcher.wire.videos import kept_video_of, with_made
@@ -211,16 +211,16 @@ class World:
 
 @asynccontextmanager
 async def a_world(
-    database: Database, folder: Path, *titles: CatalogTitle, new_id=None, **settings
+    database: Database, folder: Path, *titles: CatalogTitle, new_id=None, feed: CatalogFeed | None = None, **settings
 ) -> AsyncIterator[World]:
-    """A matcher whose index holds these titles."""
+    """A matcher whose index holds these titles, or those of another catalog, given as its feed."""
     clock, catalog = FakeClock(), ToyCatalog()
     for title in titles:
         catalog.put(title)
     async with FrameWorkerLater() as worker, FrameWorkerLater() as reader:
         outside = Outside(
             database=database,
-            feed=catalog,
+            feed=feed or catalog,
             worker=worker,
             reader=reader,
             engine_of=ToyEngine,
