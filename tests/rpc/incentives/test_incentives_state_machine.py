@@ -42,7 +42,7 @@ CREATORS = st.sampled_from(NAMES)
 DEVICES = st.sampled_from(["", "", "", "d1", "d2"])
 GRANTS = st.integers(0, 50)
 # Shipped comes most often: what left is where the rules differ.
-PLACES = st.sampled_from(["shipped", "shipped", "preparing", "delivered", "returned"])
+WAYS = st.lists(st.sampled_from(["shipped", "shipped", "preparing", "delivered", "returned"]), min_size=1, max_size=3)
 
 
 class GrantLives(RuleBasedStateMachine):
@@ -193,29 +193,46 @@ class GrantLives(RuleBasedStateMachine):
             assert self.tried(self.house.rewards.claim_reward(claim)) == found, "a repeat gives the same"
         assert found == wanted
 
-    @precondition(lambda self: self.model.lives)
     @rule(index=GRANTS)
     def redeem(self, index: int) -> None:
-        grant = self.pick(index, "reserved")
+        self.hand_over(self.pick(index, "reserved"))
+
+    def hand_over(self, grant: str) -> None:
         wanted = self.model.redeem(grant, self.clock.now())
         creator, request_id = self.model.lives[grant].owner, self.number()
         assert self.tried(self.house.rewards.redeem_grant(grant, creator, request_id)) == wanted
         assert self.tried(self.house.rewards.redeem_grant(grant, creator, request_id)) == wanted, "a repeat is the same"
 
-    @precondition(lambda self: self.model.lives)
-    @rule(index=GRANTS, way=st.lists(PLACES, min_size=1, max_size=3))
+    @rule(index=GRANTS, way=WAYS)
     def ship(self, index: int, way: list[str]) -> None:
-        grant = self.pick(index, "redeemed")
+        self.send(self.pick(index, "redeemed"), way)
+
+    @rule(index=GRANTS, way=WAYS, by_person=st.booleans())
+    def hand_over_and_take_back(self, index: int, way: list[str], *, by_person: bool) -> None:
+        grant = self.pick(index, "reserved")
+        self.hand_over(grant)
+        self.send(grant, way)
+        self.end(grant, by_person=by_person)
+
+    @rule(index=GRANTS, creator=CREATORS, by_person=st.booleans())
+    def come_after_a_pause_in_which_a_unit_came_back(self, index: int, creator: str, *, by_person: bool) -> None:
+        self.move("pause")
+        self.end(self.pick(index, "reserved"), by_person=by_person)
+        self.move("resume")
+        self.claim_once(creator, "")
+
+    def send(self, grant: str, way: list[str]) -> None:
         for to in way:
             work = self.house.rewards.fulfil_grant(
                 grant, ShippingState(to), carrier="", tracking_reference="", request_id=self.number(), actor="eve"
             )
             assert self.tried(work) == self.model.ship(grant, to)
 
-    @precondition(lambda self: self.model.lives)
     @rule(index=GRANTS, by_person=st.booleans())
     def take_back(self, index: int, *, by_person: bool) -> None:
-        grant = self.pick(index, "redeemed", "fulfilled", *(["reserved", "waitlisted"] if index % 2 else []))
+        self.end(self.pick(index, "redeemed", "fulfilled", "waitlisted"), by_person=by_person)
+
+    def end(self, grant: str, *, by_person: bool) -> None:
         rewards, owner, now = self.house.rewards, self.model.lives[grant].owner, self.clock.now()
         if by_person:
             found = self.tried(rewards.revoke_grant(grant, "because", self.number(), "eve"))
@@ -273,6 +290,9 @@ class GrantLives(RuleBasedStateMachine):
         # Most of a life is spent while the campaign runs.
         if act == "end" and self.count < LATE:
             return
+        self.move(act)
+
+    def move(self, act: str) -> None:
         reached = ACTS[self.model.phase].get(act)
         try:
             view = self.do(self.act(CampaignAct(act)))
