@@ -15,7 +15,11 @@ ROLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "studio": ("sample-studio-user", ("studio:{studio_id}",)),
     "reviewer": ("sample-reviewer", ("reviewer",)),
     "creator": ("{creator_id}", ("creator",)),
-    "admin": ("sample-admin", ("policy.admin", "catalog.write", "campaigns.write")),
+    # Everything but being somebody: no studio's and no creator's scope, which would confine it to theirs.
+    "admin": (
+        "sample-admin",
+        ("policy.admin", "catalog.write", "campaigns.write", "hub.read", "events.write", "reviewer"),
+    ),
 }
 
 
