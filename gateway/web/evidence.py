@@ -14,6 +14,23 @@ TEXT_FIELDS = (
     ("video_mention_list", "Mentions"),
 )
 GEOMETRY = "geometry"
+# What the matcher calls a group of its features, for people. Anything else is the words that were seen.
+FACTORS: Mapping[str, str] = {
+    "bias": "before anything is read",
+    "popularity": "how well known the title is",
+    "homonyms": "other titles of this name",
+    "rivals": "longer or likelier names beside it",
+    "form": "how it is written",
+    "tag": "as a tag or a mention",
+    "place": "where it stands",
+    "context": "the words around it",
+    "year": "a year that fits or does not",
+    "people": "people of the title",
+    "name": "the name itself",
+    "calibration": "what such scores turned out to mean",
+    "fusion prior": "words and pictures together",
+    "fusion conflict": "pictures and words disagree",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +138,7 @@ def jpeg_address(picture: str) -> str:
     return f"data:image/jpeg;base64,{picture}"
 
 
-def by_strength(evidence: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Evidence, the most telling first."""
-    return sorted(evidence, key=lambda each: -abs(each["contribution"]))
+def by_strength(evidence: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Evidence, the most telling first, in words of people."""
+    named = ({**each, "value": FACTORS.get(each.get("value", ""), each.get("value", ""))} for each in evidence)
+    return sorted(named, key=lambda each: -abs(each["contribution"]))

@@ -149,6 +149,7 @@ async def _in_hand(visit: Visit, task: dict[str, Any]) -> dict[str, Any]:
     if task.get("state") not in FINISHED:
         # Reading stays blind: until a task is decided a reader sees only what they said themselves.
         mine["decided_by"] = visit.request.principal.subject
+    shown["policy"] = await _optional(visit, "GetPolicy", {}, service="PolicyService")
     shown["history"] = await _optional(visit, "ListDecisions", mine)
     return shown
 
@@ -190,7 +191,11 @@ async def _names(visit: Visit, title_ids: Iterable[str]) -> dict[str, str]:
     """What the titles are called; those that cannot be had are left out."""
     wish = {"ids": list(dict.fromkeys(title_ids))[:NAMES_MAX]}
     titles = await _optional(visit, "BatchGetTitles", wish, service="CatalogService") if wish["ids"] else None
-    return {title["id"]: title["title"] for title in (titles or {}).get("titles", [])}
+    # With the year: what a reviewer has to tell apart often has one name.
+    return {
+        title["id"]: f"{title['title']} ({title['year']})" if title.get("year") else title["title"]
+        for title in (titles or {}).get("titles", [])
+    }
 
 
 async def _surroundings(visit: Visit) -> dict[str, Any]:

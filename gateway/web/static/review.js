@@ -37,6 +37,7 @@ document.addEventListener("keydown", (event) => {
     document.querySelector("[data-needs-title]").click();
     return;
   }
+  if (event.key === "Enter" && event.target.matches("#verdict input")) { event.preventDefault(); return; }  // a note is no verdict
   if (typing(event.target)) return;
   if (event.key === "j" || event.key === "k") { event.preventDefault(); move(event.key === "j" ? 1 : -1); return; }
   if (event.key === "?") { document.getElementById("help").showModal(); return; }

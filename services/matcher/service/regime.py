@@ -12,6 +12,12 @@ from services.matcher.store.state import State, Versions
 
 FOLLOW_EVERY_S = 0.5
 FIRST_VERSION = "p-000001"
+# Reviewers read it beside each task until a policy says it better.
+GUIDELINE = """\
+Approve when the video is about the title: who taps the anchor finds what the video made them curious of.
+Reject words that only happen to be a name, a mention in passing, or a person without the title.
+Where another title is meant (an instalment, a remake, a namesake), say which one.
+When you cannot tell, say unsure: somebody else reads it too."""
 # Seconds from setting a switch to its being in force here; the promise is 5.
 PROPAGATION_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0)
 
@@ -52,7 +58,7 @@ class RegimeFollower:
         """Reads what is in force; the first policy of an empty store is the default one."""
         if (await self._state.read()).policy_version == "":
             if await self._versions.policy(FIRST_VERSION) is None:
-                first = Policy(version=FIRST_VERSION, description="The default policy.", create_time=self._clock.now())
+                first = Policy(version=FIRST_VERSION, description=GUIDELINE, create_time=self._clock.now())
                 await self._versions.add_policy(first)
             await self._state.activate(policy=FIRST_VERSION)
         await self.refresh()

@@ -162,7 +162,7 @@ async def test_a_match_shows_the_frame_beside_the_reference_image(browser: Brows
     visitor = await a_visitor(browser, shown, "reviewer")
     await visitor.open("/review/matches/m1")
     pictures = visitor.page.locator(".pair img")
-    alts = ["Frame of the video at 0:03.2", "Still of 27 Dresses"]
+    alts = ["Frame of the video at 0:03.2", "Still of 27 Dresses (2008)"]
     assert [await pictures.nth(place).get_attribute("alt") for place in range(await pictures.count())] == alts
     sizes = await pictures.evaluate_all("all => all.map(each => [each.naturalWidth, each.getBoundingClientRect().top])")
     assert [width for width, _ in sizes] == [160, 320]
@@ -195,6 +195,7 @@ async def test_a_hub_page_shows_what_the_api_says_and_runs_nothing_of_others(bro
         "48.2K",
     ):
         assert said in text
+    assert "bots." not in text, "only what speaks for the cause is told"
     assert "<b>Fight me.</b>" in text
     links = await visitor.page.eval_on_selector_all("a", "links => links.map(link => link.href)")
     assert not [link for link in links if link.startswith("javascript")]
@@ -230,7 +231,7 @@ async def test_a_studio_sees_its_trend_moves_the_filters_and_sends_a_draft(brows
     await visitor.page.wait_for_selector('[data-live-state][data-state="on"]')
     assert "trending" in await visitor.page.inner_text("[data-live-trending]")
     text = await visitor.page.inner_text("main")
-    for said in ("24.3K", "One video carries 62 % of it.", "+24", "creator-1", "too few viewers"):
+    for said in ("24.3K", "The nearest release is 0.4 days away.", "+24", "creator-1", "too few viewers"):
         assert said in text
     await visitor.page.hover("[data-chart]")
     assert "Video views" in await visitor.page.inner_text("[data-chart-reading]")
