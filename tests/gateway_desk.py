@@ -362,7 +362,16 @@ class DeskMetrics(MetricsStandIn):
             insight_pb2.Contribution(kind=insight_pb2.CONTRIBUTOR_KIND_VIDEO, name="v1", share=0.62),
             insight_pb2.Contribution(kind=insight_pb2.CONTRIBUTOR_KIND_REGION, name="US", share=0.4),
         ]
-        fact = insight_pb2.SpikeEvidence(code="top_video_share", description="One video carries 62 % of it.")
+        fact = insight_pb2.SpikeEvidence(
+            code="days_to_release",
+            value=0.4,
+            threshold=2.0,
+            cause=insight_pb2.SPIKE_CAUSE_RELEASE,
+            description="The nearest release is 0.4 days away.",
+        )
+        silent = insight_pb2.SpikeEvidence(
+            code="bot_share", threshold=0.3, cause=insight_pb2.SPIKE_CAUSE_SUSPICIOUS, description="0 % bots."
+        )
         spike = insight_pb2.Spike(
             id="s1",
             event_type=event_pb2.EVENT_TYPE_VIDEO_VIEW,
@@ -371,9 +380,9 @@ class DeskMetrics(MetricsStandIn):
             event_count=2400,
             expected_count=410,
             score=7.4,
-            cause=insight_pb2.SPIKE_CAUSE_ORGANIC,
+            cause=insight_pb2.SPIKE_CAUSE_RELEASE,
             contributions=parts,
-            evidence=[fact],
+            evidence=[silent, fact],
         )
         return insight_pb2.ListSpikesResponse(spikes=[spike])
 

@@ -28,6 +28,7 @@ PERIODS: Mapping[str, tuple[str, int, str]] = {
 DEFAULT_PERIOD = "7d"
 TOP_MAX = 8
 TITLES_MAX = 25
+LIFTS_MAX = 5
 ID_CHARACTERS_MAX = 128
 OFFERS_MASK = "update_mask=watch_offers"
 DECIDED = {
@@ -96,6 +97,8 @@ async def show_overview(visit: Visit) -> Response:
         _ask(visit, "ListInsights", {**own, "page_size": 6, "states": ["open"]}),
         _ask(visit, "ListCampaigns", {**own, "page_size": 20}, service="IncentivesService"),
     )
+    running = [each["id"] for each in (campaigns or {}).get("campaigns", ())][:LIFTS_MAX]
+    lifts = await asyncio.gather(*(_ask(visit, "GetCampaignLift", {**own, "campaign_id": id_}) for id_ in running))
     return visit.page(
         "studio.html",
         filters=filters,
@@ -103,6 +106,7 @@ async def show_overview(visit: Visit) -> Response:
         report=report,
         insights=insights,
         campaigns=campaigns,
+        lifts=dict(zip(running, lifts, strict=True)),
         decided=DECIDED.get(visit.request.parameters().get("decided", ""), ""),
     )
 
@@ -114,7 +118,7 @@ async def show_title(visit: Visit) -> Response:
     about = {"title_id": title_id, "studio_id": filters.studio_id}
     period = {**about, **filters.times()}
     within = {**period, **filters.regions()}
-    report, funnel, geography, videos, creators, rising, spikes, insights = await asyncio.gather(
+    report, funnel, geography, videos, creators, rising, spikes, insights, campaigns = await asyncio.gather(
         _ask(visit, "GetTitleReport", {**within, "granularity": filters.granularity}, must=True),
         _ask(visit, "GetFunnel", within),
         _ask(visit, "GetGeography", period),
@@ -123,6 +127,7 @@ async def show_title(visit: Visit) -> Response:
         _ask(visit, "ListTopCreators", {**period, "page_size": TOP_MAX, "order": "rising"}),
         _ask(visit, "ListSpikes", {**period, "page_size": 20}),
         _ask(visit, "ListInsights", {**about, "page_size": 20}),
+        _ask(visit, "ListCampaigns", {**about, "page_size": 50}, service="IncentivesService"),
     )
     assert report is not None, "the report must be had"
     columns = chart_columns(report["rows"])
@@ -143,6 +148,7 @@ async def show_title(visit: Visit) -> Response:
         creators=creators,
         rising=[each for each in (rising or {}).get("creators", ()) if each["is_rising"]],
         spikes=spikes,
+        campaign_names={each["id"]: each["display_name"] for each in (campaigns or {}).get("campaigns", ())},
         insights=insights,
         decided=DECIDED.get(visit.request.parameters().get("decided", ""), ""),
     )

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 
 from chassis.clock import Clock
-from services.metrics import digest, export, funnel, heads, keys, lift, privacy, report
+from services.metrics import digest, export, funnel, heads, keys, lift, privacy, report, sketch
 from services.metrics.answers import FunnelReport, Geography, Live, Region, Stamp, TitleReport, Top
 from services.metrics.domain import (
     DAY_MINUTES,
@@ -206,7 +207,9 @@ class Reports:
         found = await self.get_title_report(title_id, studio_id, choice)
         hidden = int(found.rows.is_suppressed.sum())
         note = (
-            f"{hidden} rows stand for fewer than {self.viewers_min} viewers, or would tell of one, and have no numbers"
+            f"as_of_time={datetime.fromtimestamp(found.stamp.as_of_ms / 1000, UTC):%Y-%m-%dT%H:%M:%SZ} "
+            f"is_thresholded={str(hidden > 0).lower()} suppressed_rows={hidden} error_bound={sketch.ERROR_BOUND:.4f}: "
+            f"suppressed rows stand for fewer than {self.viewers_min} viewers, or would tell of one"
         )
         for piece in export.pieces(found.rows, note, has_regions=choice.has_regions):
             yield piece
