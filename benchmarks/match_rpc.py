@@ -13,6 +13,7 @@ import itertools
 import json
 import os
 import random
+import re
 import resource
 import sys
 import tempfile
@@ -36,6 +37,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BATCH = 100
 IN_FLIGHT = 12
 WARM_BATCHES = 20
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # the matcher refuses them; whoever sends posts has them taken out
 
 
 def main() -> None:
@@ -89,14 +91,14 @@ def read_posts(path: Path) -> Iterator[dict[str, Any]]:
         for line in lines:
             row = json.loads(line)
             yield {
-                "video_description": row.get("text") or row.get("video_description") or "",
+                "video_description": CONTROL.sub(" ", row.get("text") or row.get("video_description") or ""),
                 "hashtag_names": strings(row.get("hashtags") or row.get("hashtag_names")),
                 "video_mention_list": strings(row.get("mentions")),
             }
 
 
 def strings(values: Any) -> list[str]:
-    return [value for value in values or () if isinstance(value, str)]
+    return [CONTROL.sub(" ", value) for value in values or () if isinstance(value, str)]
 
 
 async def served(folder: Path, mongo_port: int, posts: list[dict[str, Any]], seconds: float) -> dict[str, float]:
@@ -166,7 +168,7 @@ async def sent(stub: Any, pid: int, posts: list[dict[str, Any]], seconds: float)
     }
 
 
-def batches(posts: list[dict[str, Any]]) -> Iterator[pb.BatchMatchVideosRequest]:
+def batches(posts: list[dict[str, Any]], size: int = BATCH) -> Iterator[pb.BatchMatchVideosRequest]:
     """Each post once under each number of its round: every batch is news to the store."""
     creator = pb.Creator(id="c1", username="fan", follower_count=20_000)
     numbered = ((number, fields) for number, fields in enumerate(itertools.cycle(posts)))
@@ -174,7 +176,7 @@ def batches(posts: list[dict[str, Any]]) -> Iterator[pb.BatchMatchVideosRequest]
         yield pb.BatchMatchVideosRequest(
             videos=[
                 pb.Video(id=f"v{number}", creator=creator, view_count=5_000, create_time=1_700_000_000, **fields)
-                for number, fields in itertools.islice(numbered, BATCH)
+                for number, fields in itertools.islice(numbered, size)
             ]
         )
 
