@@ -136,8 +136,10 @@ async def updated(stub: Any, address: str, arguments: argparse.Namespace, pid: i
             began = time.perf_counter()
             video = pb.Video(id=f"look-{title_id}", video_description=f"{name} is the best movie", hashtag_names=[name])
             request = pb.MatchVideoRequest(video=video, validate_only=True)
-            while title_id not in {match.title_id for match in (await stub.MatchVideo(request)).matches}:
-                await asyncio.sleep(LOOK_S)  # noqa: ASYNC110 - another process is asked
+            while title_id not in {  # noqa: ASYNC110 - another process is asked
+                match.title_id for match in (await stub.MatchVideo(request)).matches
+            }:
+                await asyncio.sleep(LOOK_S)
             waits.append(time.perf_counter() - began)
 
         for number in range(arguments.updates):
