@@ -17,11 +17,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
+from statistics import mean
 from typing import Any
 
 import cv2
+import numpy as np
 
-from benchmarks.fan_edits import EDITS, Picture
+from benchmarks.fan_edits import EDITS, Picture, covered
 from benchmarks.fan_videos import (
     FanVideo,
     Item,
@@ -29,6 +31,7 @@ from benchmarks.fan_videos import (
     card_scene,
     clip_scenes,
     edited,
+    encoded,
     fan_video,
     jpeg_again,
     load,
@@ -46,6 +49,7 @@ from services.matcher.visual.videos import Moment, read_video
 IMAGES = Path("../shared/data/images")
 APPROVE_MIN = 0.90  # what counts as found
 SEED = 11
+LONG_VIDEOS, LONG_S, LONG_RATE = 5, 10, 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +273,42 @@ def other_cases(world: Corpus, fingerprinter: Fingerprinter, videos_max: int, se
     ]
 
 
+def long_costs(world: Corpus, fingerprinter: Fingerprinter, chance: Random) -> dict[str, int]:
+    """CPU milliseconds of ten seconds of 720p at 30 frames a second, decoding included: whole film and split screen."""
+    stills = [scene.pictures for scene in world.positives if scene.kind == "still"]
+    pairs = [chance.sample(stills, 2) for _ in range(LONG_VIDEOS)]
+    whole = [_cpu_ms(_long_video(film, ()), fingerprinter) for film, _ in pairs]
+    split = [_cpu_ms(_long_video(film, other), fingerprinter) for film, other in pairs]
+    return {
+        "whole_mean": round(mean(whole)),
+        "whole_max": round(max(whole)),
+        "split_mean": round(mean(split)),
+        "split_max": round(max(split)),
+    }
+
+
+def _long_video(film: Sequence[Picture], beside: Sequence[Picture]) -> bytes:
+    moving = [_moving(film, beside, frame) for frame in range(LONG_S * LONG_RATE)]
+    return encoded(moving, rate=LONG_RATE, frames_each=1)
+
+
+def _moving(pictures: Sequence[Picture], beside: Sequence[Picture], frame: int) -> Picture:
+    """One frame of a slow zoom that cuts to the next still each second and a half."""
+    shot, step = divmod(frame, LONG_RATE * 3 // 2)
+    off = 1 + step // 3
+    half = [each[shot % len(each)] for each in (pictures, beside) if each]
+    zoomed = [picture[off:-off, off:-off] for picture in half]
+    if len(zoomed) == 1:
+        return covered(zoomed[0], 1280, 720)
+    return np.vstack([covered(picture, 720, 640) for picture in zoomed])
+
+
+def _cpu_ms(payload: bytes, fingerprinter: Fingerprinter) -> float:
+    started = time.process_time()
+    fingerprinter.of_video(read_video(payload, DEFAULT_LIMITS, at="video"))
+    return (time.process_time() - started) * 1000
+
+
 def _different(scene: Scene) -> tuple[Picture, ...]:
     return scene.pictures[:1] if scene.kind == "poster" else scene.pictures
 
@@ -287,6 +327,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
     other_frames = single_cases(world.others_of_known, world.others, fingerprinter, arguments.videos, seed)
     plain = VisualEngine.build(hash_only(references))
     report: dict[str, Any] = {"seed": seed, "references": len(references), "approve_min": APPROVE_MIN}
+    report["ten_seconds_of_720p_cpu_ms"] = long_costs(world, fingerprinter, Random(seed))
     if model is not None:
         engine = VisualEngine.build(references)
         report["refused_references"] = Counter(one.reason for one in engine.info().refused)

@@ -8,6 +8,8 @@ dimensions evenly, these 130 (without that a graph finds random rows only 65 tim
 """
 
 import argparse
+import ctypes
+import gc
 import json
 import time
 from collections.abc import Callable
@@ -30,7 +32,11 @@ FLIPPED_BITS = 40
 
 
 def resident_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * 4096
+    """What this process holds, without what it has freed, and what of it the machine has moved to swap meanwhile."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    rows = dict(row.split(":", 1) for row in Path("/proc/self/status").read_text("ascii").splitlines())
+    return sum(int(rows[name].split()[0]) * 1024 for name in ("VmRSS", "VmSwap"))
 
 
 def noisy_copies(rows: NDArray[np.float32], cosine: float, chance: np.random.Generator) -> NDArray[np.float32]:
