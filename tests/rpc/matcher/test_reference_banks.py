@@ -157,3 +157,28 @@ async def test_embeddings_are_searched_by_their_model_and_shown_by_it(house):
         sent = pb.Embedding(model=model, dim=8, dtype="float32", values=values)
         response = await house.world.match(a_video("v", "wow", embeddings=[sent]), validate_only=True)
         assert [match.title_id for match in response.results[0].matches] == titles
+
+
+async def test_a_soundtrack_of_the_catalog_adds_to_a_title_found_otherwise_and_finds_none_alone(house):
+    film = catalog_pb2.Title(id="movie:9", media_type=catalog_pb2.MEDIA_TYPE_MOVIE, title="Skyfall", popularity=4.0)
+    await house.catalog.CreateTitle(catalog_pb2.CreateTitleRequest(title=film))
+    song = catalog_pb2.Alias(
+        title_id="movie:9", name="Let the Sky Fall - Adele", kind=catalog_pb2.ALIAS_KIND_SOUNDTRACK
+    )
+    await house.catalog.UpdateAlias(catalog_pb2.UpdateAliasRequest(alias=song))
+    sound = pb.Sound(title="let the sky fall (slowed)", author="Adele")
+    named, both, sound_only, another = (
+        a_video("named", "Skyfall"),
+        a_video("both", "Skyfall", sound=sound),
+        a_video("alone", "wow", sound=sound),
+        a_video("another", "Skyfall", sound=pb.Sound(title="Let the Sky Fall", author="Somebody Else")),
+    )
+    while not house.world.wired.index.sounds.hear(sound.title, sound.author):
+        await asyncio.sleep(0.01)
+    response = await house.world.match(named, both, sound_only, another, validate_only=True)
+    by_words, with_sound, alone, other_song = ([*each.matches] for each in response.results)
+    assert alone == []
+    assert with_sound[0].probability > by_words[0].probability
+    (evidence,) = [each for each in with_sound[0].evidence if each.signal_type == pb.SIGNAL_TYPE_SOUND]
+    assert (evidence.value, evidence.contribution) == ("Let the Sky Fall - Adele", 2.5)
+    assert other_song[0].probability == by_words[0].probability
