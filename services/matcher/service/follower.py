@@ -167,6 +167,7 @@ class CatalogFollower:
         titles = [change.title for change in changes]
         for at in range(0, len(aliased), 100):
             titles += await self._feed.titles(aliased[at : at + 100])
+        self._index.put_songs({title.id: indexes.songs_of(title) for title in titles[len(changes) :]})
         with self._build.time():
             text = await asyncio.to_thread(indexes.changed, self._index.names.text, titles)
         self._index.swap(text, revision)
