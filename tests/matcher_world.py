@@ -156,6 +156,10 @@ class ToyCatalog:
         self._check()
         return [self.held[title_id] for title_id in title_ids if title_id in self.held]
 
+    async def registry(self):
+        self._check()
+        return {title.id: title.registry for title in self.held.values()}
+
     async def references(self, title_id: str = ""):
         for bank in list(self.banks.values()):
             if not title_id or bank.title_id == title_id:

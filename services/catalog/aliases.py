@@ -27,7 +27,8 @@ def derived(title: Title, sharing: Sharing, zipf: Zipf) -> Iterator[Alias]:
         folded = fold(name)
         if folded and folded not in seen:
             seen.add(folded)
-            yield _judged(Alias(title_id=title.id, name=name, kind=kind, source=AliasSource.DERIVED), sharing, zipf)
+            alias = judged(Alias(title_id=title.id, name=name, kind=kind, source=AliasSource.DERIVED), sharing, zipf)
+            yield replace(alias, prior=alias.derived_prior, ambiguity_class=alias.derived_class)
 
 
 def _all_names(title: Title) -> Iterator[tuple[AliasKind, str]]:
@@ -39,7 +40,8 @@ def _all_names(title: Title) -> Iterator[tuple[AliasKind, str]]:
         yield AliasKind.CHARACTER, character
 
 
-def _judged(alias: Alias, sharing: Sharing, zipf: Zipf) -> Alias:
+def judged(alias: Alias, sharing: Sharing, zipf: Zipf) -> Alias:
+    """The entry with what the rule of thumb says of its name."""
     folded = fold(alias.name)
     shared_count, share = sharing(folded)
     frequency = zipf(folded)
@@ -48,8 +50,8 @@ def _judged(alias: Alias, sharing: Sharing, zipf: Zipf) -> Alias:
         prior *= 10 ** (ONCE_IN_A_MILLION - frequency)
     return replace(
         alias,
-        ambiguity_class=ambiguity_of(shared_count, frequency),
-        prior=round(prior, 6),
+        derived_class=ambiguity_of(shared_count, frequency),
+        derived_prior=round(prior, 6),
         shared_count=max(1, shared_count),
     )
 
@@ -64,7 +66,5 @@ def ambiguity_of(shared_count: int, zipf: float) -> AmbiguityClass:
 def overlaid(defaults: list[Alias], stored: list[Alias]) -> list[Alias]:
     """The defaults with what is stored in their place, added names behind them."""
     said = {(each.kind, fold(each.name)): each for each in stored}
-    counts = {fold(each.name): each.shared_count for each in defaults}
     first = [said.pop((each.kind, fold(each.name)), each) for each in defaults]
-    both = [*first, *said.values()]
-    return [replace(each, shared_count=counts.get(fold(each.name), 1)) for each in both]
+    return [*first, *said.values()]

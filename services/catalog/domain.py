@@ -184,6 +184,8 @@ class Alias:
     source: AliasSource = AliasSource.EDITED
     update_time: datetime | None = None
     shared_count: int = 0
+    derived_prior: float = 0.0
+    derived_class: AmbiguityClass = AmbiguityClass.UNSPECIFIED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

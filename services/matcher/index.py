@@ -10,6 +10,7 @@ from typing import Protocol
 from chassis.clock import Clock
 from services.matcher.domain import UNKNOWN_TITLE, TitleCard, TitleState
 from services.matcher.errors import IndexLoading
+from services.matcher.registry import Entry
 from services.matcher.text.index import TextIndex
 from services.matcher.text.matches import TextMatch
 from services.matcher.text.posts import Post
@@ -56,6 +57,7 @@ class LiveIndex:
     references: dict[str, frozenset[str]] = field(default_factory=dict)  # ids held, by title
     sounds: SoundIndex = field(default_factory=lambda: SoundIndex.build(()))
     soundtracks: dict[str, tuple[str, ...]] = field(default_factory=dict)  # songs by title
+    registry: dict[str, tuple[Entry, ...]] = field(default_factory=dict)  # what people said of names, by title
     latest_revision: int = 0
     build_time: datetime | None = None
     agreed_at: float = 0.0  # monotonic; when the index last agreed with the catalog
@@ -108,8 +110,16 @@ class LiveIndex:
         songs = {}
         for title in titles:
             self.cards[title.id] = title.card
+            self.put_registry(title.id, title.registry)
             songs[title.id] = songs_of(title) if title.is_matchable else ()
         self.put_songs(songs)
+
+    def put_registry(self, title_id: str, entries: Sequence[Entry]) -> None:
+        """What the alias registry says of a title's names; hardly any title has entries."""
+        if entries:
+            self.registry[title_id] = tuple(entries)
+        else:
+            self.registry.pop(title_id, None)
 
     def put_songs(self, songs: Mapping[str, tuple[str, ...]]) -> None:
         """Songs by title; few titles have any, so that the index of sounds is made anew at each change."""

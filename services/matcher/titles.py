@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from services.matcher.domain import TitleCard, TitleState
+from services.matcher.registry import Entry
 from services.matcher.text.titles import TitleNames
 from services.matcher.visual.signals import Reference
 
@@ -15,6 +16,7 @@ class CatalogTitle:
 
     names: TitleNames
     card: TitleCard
+    registry: tuple[Entry, ...] = ()  # what people said of its names
 
     @property
     def id(self) -> str:
@@ -60,6 +62,10 @@ class CatalogFeed(Protocol):
 
     async def titles(self, title_ids: Sequence[str]) -> Sequence[CatalogTitle]:
         """These titles with what the alias registry says of their names."""
+        ...
+
+    async def registry(self) -> Mapping[str, Sequence[Entry]]:
+        """What the alias registry says, of all titles."""
         ...
 
     def references(self, title_id: str = "") -> AsyncIterator[ReferenceBank]:

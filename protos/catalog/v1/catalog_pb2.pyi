@@ -1871,6 +1871,8 @@ class Alias(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     SHARED_COUNT_FIELD_NUMBER: _builtins.int
+    DERIVED_PRIOR_FIELD_NUMBER: _builtins.int
+    DERIVED_CLASS_FIELD_NUMBER: _builtins.int
     title_id: _builtins.str
     name: _builtins.str
     kind: Global___AliasKind.ValueType
@@ -1882,6 +1884,11 @@ class Alias(_message.Message):
     source: Global___AliasSource.ValueType
     shared_count: _builtins.int
     """Titles that share the name, this one included; set by the service."""
+    derived_prior: _builtins.float
+    """What prior and ambiguity_class would be if nobody had said anything; set by the service. The matcher weighs the
+    difference: an entry that says what is derived anyhow moves no probability.
+    """
+    derived_class: Global___AmbiguityClass.ValueType
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
@@ -1896,10 +1903,12 @@ class Alias(_message.Message):
         source: Global___AliasSource.ValueType = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         shared_count: _builtins.int = ...,
+        derived_prior: _builtins.float = ...,
+        derived_class: Global___AmbiguityClass.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ambiguity_class", b"ambiguity_class", "kind", b"kind", "name", b"name", "pinned", b"pinned", "prior", b"prior", "shared_count", b"shared_count", "source", b"source", "title_id", b"title_id", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ambiguity_class", b"ambiguity_class", "derived_class", b"derived_class", "derived_prior", b"derived_prior", "kind", b"kind", "name", b"name", "pinned", b"pinned", "prior", b"prior", "shared_count", b"shared_count", "source", b"source", "title_id", b"title_id", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -126,7 +126,7 @@ class AliasCases:
         stored = await self._aliases.of_title(title_id)
         if only_stored:
             return [self._shared(each) for each in stored]
-        return registry.overlaid(self._defaults(title), stored)
+        return [self._shared(each) for each in registry.overlaid(self._defaults(title), stored)]
 
     async def _named(self, name: str, only_stored: bool) -> list[Alias]:  # noqa: FBT001
         stored = await self._aliases.named(name)
@@ -157,8 +157,8 @@ class AliasCases:
         return lambda folded: self._index.sharing(title_id, folded)
 
     def _shared(self, alias: Alias) -> Alias:
-        count, _ = self._index.sharing(alias.title_id, fold(alias.name))
-        return replace(alias, shared_count=max(1, count))
+        """The entry beside what would be said of its name by default."""
+        return registry.judged(alias, self._sharing_of(alias.title_id), self._zipf)
 
     async def _title(self, title_id: str) -> Title:
         stored = await self._titles.get(title_id)
@@ -191,7 +191,7 @@ def _path(alias: Alias) -> dict[str, object]:
 
 
 def _content(alias: Alias) -> dict[str, object]:
-    plain = to_plain(replace(alias, shared_count=0, update_time=None))
+    plain = to_plain(replace(_bare(alias), update_time=None))
     return {name: part for name, part in plain.items() if name != "title_id"}
 
 
@@ -199,7 +199,12 @@ def _edited(base: Alias, alias: Alias, names: Sequence[str]) -> Alias:
     asked = {name: getattr(alias, name) for name in names}
     if asked.get("ambiguity_class") is AmbiguityClass.UNSPECIFIED:
         del asked["ambiguity_class"]
-    return replace(base, **asked, name=alias.name, source=alias.source, shared_count=0)
+    return replace(_bare(base), **asked, name=alias.name, source=alias.source)
+
+
+def _bare(alias: Alias) -> Alias:
+    """Without what is worked out at each reading, which is never stored."""
+    return replace(alias, shared_count=0, derived_prior=0.0, derived_class=AmbiguityClass.UNSPECIFIED)
 
 
 def _is_pinned_against(old: Alias | None, new: Alias) -> bool:

@@ -25,6 +25,8 @@ def alias_to(alias: domain.Alias) -> pb.Alias:
         source=number(enums.ALIAS_SOURCE_NUMBERS[alias.source]),
         update_time=timestamp(alias.update_time),
         shared_count=alias.shared_count,
+        derived_prior=alias.derived_prior,
+        derived_class=number(enums.AMBIGUITY_CLASS_NUMBERS[alias.derived_class]),
     )
 
 
@@ -39,6 +41,8 @@ def alias_from(alias: pb.Alias) -> domain.Alias:
         source=enums.ALIAS_SOURCES[alias.source],
         update_time=moment_in(alias, "update_time"),
         shared_count=alias.shared_count,
+        derived_prior=alias.derived_prior,
+        derived_class=enums.AMBIGUITY_CLASSES[alias.derived_class],
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from chassis.client import Client
 from protos.catalog.v1 import catalog_pb2 as pb
+from services.matcher.registry import Entry
 from services.matcher.titles import CatalogChange, CatalogTitle, ReferenceBank
 from services.matcher.wire import catalog as wire
 
@@ -19,25 +20,31 @@ class GrpcCatalogFeed:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._aliases: dict[str, list[pb.Alias]] = {}
+        self._aliases: dict[str, list[pb.Alias]] | None = None  # None: not read yet
 
     async def export(self) -> AsyncIterator[tuple[Sequence[CatalogTitle], int]]:
-        self._aliases = await self._stored_aliases("")
+        self._aliases = aliases = await self._stored_aliases("")
         async for piece in self._client.stream("ExportTitles", pb.ExportTitlesRequest()):
-            yield wire.titles_of(piece.titles, self._aliases), piece.revision
+            yield wire.titles_of(piece.titles, aliases), piece.revision
 
     async def changes(self, after_revision: int, wait_s: float) -> tuple[Sequence[CatalogChange], int]:
         request = pb.ListChangesRequest(after_revision=after_revision, page_size=CHANGES_SIZE, wait_s=wait_s)
         response = await self._client.call("ListChanges", request, timeout_s=wait_s + CALL_S)
-        found = [wire.change_of(change, self._aliases.get(change.title_id, ())) for change in response.changes]
+        aliases = await self._known_aliases()
+        found = [wire.change_of(change, aliases.get(change.title_id, ())) for change in response.changes]
         return found, response.latest_revision
 
     async def titles(self, title_ids: Sequence[str]) -> Sequence[CatalogTitle]:
         request = pb.BatchGetTitlesRequest(ids=list(dict.fromkeys(title_ids)))
         response = await self._client.call("BatchGetTitles", request, timeout_s=CALL_S)
+        aliases = await self._known_aliases()
         for title in response.titles:
-            self._aliases |= {title.id: []} | await self._stored_aliases(title.id)
-        return wire.titles_of(response.titles, self._aliases)
+            aliases |= {title.id: []} | await self._stored_aliases(title.id)
+        return wire.titles_of(response.titles, aliases)
+
+    async def registry(self) -> Mapping[str, Sequence[Entry]]:
+        aliases = await self._known_aliases()
+        return {title_id: wire.entries_of(entries) for title_id, entries in aliases.items() if entries}
 
     async def references(self, title_id: str = "") -> AsyncIterator[ReferenceBank]:
         """Images come in order of their titles; a bank is whole when the next title begins."""
@@ -63,6 +70,12 @@ class GrpcCatalogFeed:
         request = pb.BatchGetReferencePicturesRequest(ids=reference_ids)
         answer = await self._client.call("BatchGetReferencePictures", request, timeout_s=CALL_S)
         return {each.id: each.picture for each in answer.pictures}
+
+    async def _known_aliases(self) -> dict[str, list[pb.Alias]]:
+        """The registry as it was read at the start and changed since; a process with a saved index reads it first."""
+        if self._aliases is None:
+            self._aliases = await self._stored_aliases("")
+        return self._aliases
 
     async def _stored_aliases(self, title_id: str) -> dict[str, list[pb.Alias]]:
         """What the alias registry says, of one title or of all."""

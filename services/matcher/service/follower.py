@@ -140,6 +140,8 @@ class CatalogFollower:
     async def step(self, wait_s: float) -> int:
         """Takes one page of the feed into the index; the number of changes."""
         if not self._has_references:
+            for title_id, entries in (await self._feed.registry()).items():
+                self._index.put_registry(title_id, entries)  # a saved index holds no registry
             await self._load_references()
             self._has_references = True
         changes, latest = await self._feed.changes(self._index.revision, wait_s)
@@ -168,6 +170,8 @@ class CatalogFollower:
         for at in range(0, len(aliased), 100):
             titles += await self._feed.titles(aliased[at : at + 100])
         self._index.put_songs({title.id: indexes.songs_of(title) for title in titles[len(changes) :]})
+        for title in titles[len(changes) :]:
+            self._index.put_registry(title.id, title.registry)
         with self._build.time():
             text = await asyncio.to_thread(indexes.changed, self._index.names.text, titles)
         self._index.swap(text, revision)

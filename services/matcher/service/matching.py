@@ -17,6 +17,7 @@ from services.matcher.errors import Contended
 from services.matcher.index import LiveIndex
 from services.matcher.matching import candidate_of, post_of, ranked
 from services.matcher.queueing import FINISHED, reopened, revalued, task_for, task_id_of, task_needs
+from services.matcher.registry import registered
 from services.matcher.results import Matched, RequestKey
 from services.matcher.reviewing import Task, closed
 from services.matcher.rulings import Basis, Ruling, ruled
@@ -105,7 +106,11 @@ class Matching:
             calibration_version=calibration.version,
             catalog_revision=names.revision,
         )
-        by_words = [[calibrated(calibration, candidate_of(match)) for match in matches] for matches in found]
+        registry = self._index.registry
+        by_words = [
+            [calibrated(calibration, registered(registry, candidate_of(match))) for match in matches]
+            for matches in found
+        ]
         return [ranked(each) for each in await self._sight.fused(videos, by_words, at)], basis
 
     async def write(self, rulings: Sequence[Ruling], unit: Unit) -> None:

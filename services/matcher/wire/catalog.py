@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from protos.catalog.v1 import catalog_pb2 as pb
 from services.matcher.domain import TitleCard, TitleState
+from services.matcher.registry import Ambiguity, Entry
 from services.matcher.text.titles import AliasPrior, MediaType, Name, NameKind, Person, TitleNames
 from services.matcher.titles import CatalogChange, CatalogTitle, ReferenceBank
 from services.matcher.visual.signals import (
@@ -32,6 +33,12 @@ NAME_KINDS = {
     pb.ALIAS_KIND_SOUNDTRACK: NameKind.SOUNDTRACK,
     pb.ALIAS_KIND_ABBREVIATION: NameKind.ABBREVIATION,
 }
+AMBIGUITIES = {
+    pb.AMBIGUITY_CLASS_UNSPECIFIED: Ambiguity.UNKNOWN,
+    pb.AMBIGUITY_CLASS_UNIQUE: Ambiguity.UNIQUE,
+    pb.AMBIGUITY_CLASS_HOMONYM: Ambiguity.HOMONYM,
+    pb.AMBIGUITY_CLASS_COMMON_WORD: Ambiguity.COMMON_WORD,
+}
 REFERENCE_KINDS = {
     pb.REFERENCE_IMAGE_KIND_POSTER: ReferenceKind.POSTER,
     pb.REFERENCE_IMAGE_KIND_STILL: ReferenceKind.STILL,
@@ -51,11 +58,24 @@ CREW_JOBS = frozenset({"Director", "Creator", "Writer", "Screenplay"})
 
 
 def title_of(message: pb.Title, aliases: Sequence[pb.Alias] = ()) -> CatalogTitle:
-    return CatalogTitle(names=_names(message, aliases), card=_card(message))
+    return CatalogTitle(names=_names(message, aliases), card=_card(message), registry=entries_of(aliases))
 
 
 def titles_of(messages: Iterable[pb.Title], aliases: Mapping[str, Sequence[pb.Alias]]) -> list[CatalogTitle]:
     return [title_of(message, aliases.get(message.id, ())) for message in messages]
+
+
+def entries_of(aliases: Iterable[pb.Alias]) -> tuple[Entry, ...]:
+    return tuple(
+        Entry(
+            name=alias.name,
+            prior=alias.prior,
+            ambiguity=AMBIGUITIES[alias.ambiguity_class],
+            derived_prior=alias.derived_prior,
+            derived_ambiguity=AMBIGUITIES[alias.derived_class],
+        )
+        for alias in aliases
+    )
 
 
 def change_of(message: pb.Change, aliases: Sequence[pb.Alias] = ()) -> CatalogChange:

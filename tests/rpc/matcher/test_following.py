@@ -1,12 +1,14 @@
 """Following the catalog, and matching stored videos again."""
 
 import asyncio
+from dataclasses import replace
 
 import grpc
 import pytest
 
 from chassis.errors import Unavailable
 from protos.matcher.v1 import matcher_pb2 as pb
+from services.matcher.registry import Ambiguity, Entry
 from services.matcher.service import backcatalog, rematches
 from services.matcher.service.matching import Matching
 from services.matcher.titles import ReferenceBank
@@ -270,6 +272,32 @@ async def test_a_registry_change_is_read_again(world):
     await world.match(a_video("v1", "It"))
     await world.follow()
     assert await world.anchors("v1") == {"v1": "it"}
+
+
+async def test_what_editors_say_of_a_name_is_part_of_the_sum_also_after_a_restart(world):
+    title = world.catalog.held["dune"]
+    common = Entry(
+        name="DUNE",
+        prior=0.1,
+        ambiguity=Ambiguity.COMMON_WORD,
+        derived_prior=0.9,
+        derived_ambiguity=Ambiguity.UNIQUE,
+    )
+    before = (await world.match(a_video("v1", "Dune"))).results[0].matches[0]
+    world.catalog.put(replace(title, registry=(common,)), touches_aliases=True)
+    await world.follow()
+    (after,) = (await world.matcher.ListVideoMatches(pb.ListVideoMatchesRequest(video_id="v1"))).matches
+    assert after.probability < before.probability - 0.3
+    (said,) = [each for each in after.evidence if each.value.startswith("registry")]
+    assert (said.value, said.contribution) == ("registry DUNE: common word, prior 0.1 for 0.9", -3.0)
+    other = await world.again()
+    other.index.swap(world.wired.index.names.text, world.wired.index.revision)
+    await other.follower.step(0)
+    assert other.index.registry == {"dune": (common,)}
+    world.catalog.put(title, touches_aliases=True)
+    await world.follow()
+    (again,) = (await world.matcher.ListVideoMatches(pb.ListVideoMatchesRequest(video_id="v1"))).matches
+    assert again.probability == before.probability
 
 
 async def test_what_could_not_be_touched_is_not_forgotten(world, monkeypatch):
