@@ -7,6 +7,7 @@ import typer
 
 # A command's module is imported only when it is asked for: matching text needs no image library.
 COMMANDS = {
+    "fingerprint-references": "tools.cli.fingerprint_references",
     "match": "tools.cli.match",
     "match-frames": "tools.cli.match_frames",
     "train": "tools.cli.train",

@@ -1,12 +1,15 @@
 """`match-frames` from index files to predictions."""
 
+import base64
 import json
 
 import cv2
 import pytest
 from typer.testing import CliRunner
 
+from services.matcher.visual.thumbnail import REFERENCE_BYTES_MAX
 from tools.cli.__main__ import app_for
+from tools.cli.fingerprint_references import batches
 
 
 def write_index(path, rows) -> None:
@@ -66,6 +69,42 @@ def test_a_frame_model_adds_its_vectors(indexes, tiny_model):
     result = run(indexes, "--frame-model", str(tiny_model))
     assert result.exit_code == 0, result.output
     assert predictions(indexes)["small.jpg"]["title_id"] == "movie:1"
+
+
+def fingerprinted(folder, *more: str) -> tuple[list[dict], str]:
+    arguments = ["fingerprint-references", "--references", str(folder / "references.jsonl")]
+    arguments += ["--out", str(folder / "requests.jsonl"), *more]
+    result = CliRunner().invoke(app_for(arguments), arguments)
+    assert result.exit_code == 0, result.output
+    lines = (folder / "requests.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines], result.output
+
+
+def test_references_become_requests_that_the_catalog_takes(indexes, tiny_model):
+    requests, said = fingerprinted(indexes, "--frame-model", str(tiny_model), "--source", "tests")
+    assert [request["title_id"] for request in requests] == [f"movie:{n}" for n in range(5)]
+    assert "flat.png: flat" in said
+    assert "page.jpg" in said
+    assert "absent.png" in said
+    (image,) = requests[0]["images"]
+    assert (image["kind"], image["source"]) == ("still", "tests")
+    assert all(len(each) == 64 for each in image["pdq"])
+    assert {each["model"] for each in image["embeddings"]} == {"tiny"}
+    picture = base64.b64decode(image["picture"])
+    assert picture.startswith(b"\xff\xd8\xff")
+    assert len(picture) <= REFERENCE_BYTES_MAX
+    again, _ = fingerprinted(indexes, "--frame-model", str(tiny_model), "--source", "tests")
+    assert again == requests
+    bare, _ = fingerprinted(indexes)
+    assert bare[0]["images"][0]["embeddings"] == []
+
+
+def test_requests_are_neither_too_many_images_nor_too_large():
+    small = [{"id": str(n)} for n in range(250)]
+    assert [len(batch) for batch in batches(small)] == [100, 100, 50]
+    large = [{"picture": "x" * 400_000} for _ in range(5)]
+    assert [len(batch) for batch in batches(large)] == [2, 2, 1]
+    assert list(batches([])) == []
 
 
 @pytest.mark.parametrize("line", ['{"id": "movie:1"}', "[1, 2]", "not json", '{"file": 7}', '"file"'])
