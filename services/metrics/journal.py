@@ -87,6 +87,7 @@ class Journal:
                 await self._came.wait()
                 self._came.clear()
                 while self._waiting:
+                    await self._rollups.stored_enough()
                     await self._write(self._next())
         finally:
             while self._waiting:

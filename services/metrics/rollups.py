@@ -27,6 +27,8 @@ DEDUPE_MS = 26 * 3_600_000
 MINUTES_KEPT_MS = 8 * DAY_MINUTES * MINUTE_MS
 MINUTE_TABLES = (Table.CELLS_MINUTE, Table.VIEWERS_MINUTE)
 NAMES_A_PAGE = 8_192
+# Generations that may wait to be stored, some 20 MB each; then the log waits, too.
+SEALED_MAX = 4
 # Merging holds about this many pages of 16,384 rows at once: 25 MB.
 WINDOW_PAGES = 64
 # A query that began before a merge may still read the merged segments.
@@ -57,8 +59,9 @@ class Rollups:
         self.manifest = Manifest()
         self.segments: tuple[Segment, ...] = ()
         self._cache = PageCache(cache_bytes_max)
-        # Only one coroutine at a time stores or merges.
+        # Only one coroutine at a time changes what is stored.
         self._storing = asyncio.Lock()
+        self._dropped = asyncio.Event()
         self._dropping: set[asyncio.Task[None]] = set()
 
     async def load(self) -> None:
@@ -97,6 +100,9 @@ class Rollups:
         async for entry in self._store.entries(self.memory.position):
             self.memory.apply(entry.position, entry.time_ms, codec.decode(entry.frame, entry.id_digests))
             count += 1
+            if len(self.memory.sealed()) > SEALED_MAX:
+                # A long log, as when all is derived anew: memory holds only its end.
+                await self.flush()
             await asyncio.sleep(0)
         return count
 
@@ -181,6 +187,12 @@ class Rollups:
 
     # Storing
 
+    async def stored_enough(self) -> None:
+        """Waits while so much waits to be stored that nothing more should be folded."""
+        while len(self.memory.sealed()) > SEALED_MAX:
+            self._dropped.clear()
+            await self._dropped.wait()
+
     async def flush(self) -> int:
         """Stores the complete generations; how many that were."""
         async with self._storing:
@@ -200,7 +212,11 @@ class Rollups:
         manifest = await self._store.manifest()
         if manifest.version > self.manifest.version:
             await self._adopt(manifest)
-            self.memory.drop(manifest.position)
+            self._drop(manifest.position)
+
+    def _drop(self, position: int) -> None:
+        self.memory.drop(position)
+        self._dropped.set()
 
     async def _store_generation(self, generation: Generation) -> None:
         tables = await asyncio.to_thread(generation.tables)
@@ -225,10 +241,11 @@ class Rollups:
         await self._store.put_pages([(new.page_id(table, start + i), data) for i, (_, data) in enumerate(pages)])
         return np.array([first for first, _ in pages], np.uint64)
 
-    async def _put_names(self, new: Segment, digests: U64, names: Texts) -> U64:
-        for page, start in enumerate(range(0, len(digests), NAMES_A_PAGE)):
-            piece = slice(start, start + NAMES_A_PAGE)
-            of_page = Names(digests=digests[piece], names=names.take(np.arange(len(digests))[piece]))
+    async def _put_names(self, new: Segment, digests: U64, names: Texts, start: int = 0) -> U64:
+        places = np.arange(len(digests))
+        for page, first in enumerate(range(0, len(digests), NAMES_A_PAGE), start=start):
+            piece = places[first : first + NAMES_A_PAGE]
+            of_page = Names(digests=digests[piece], names=names.take(piece))
             await self._store.put_names(new.page_id(Table.NAMES, page), of_page)
         return digests[::NAMES_A_PAGE].copy()
 
@@ -249,17 +266,13 @@ class Rollups:
             return False
         # In one step for queries: no await between these.
         self.segments, self.manifest = tuple(segments), manifest
-        self.memory.drop(self.manifest.position)
+        self._drop(self.manifest.position)
         return True
 
     # Merging
 
     async def merge(self) -> bool:
-        """Merges one run of segments, if there is one."""
-        async with self._storing:
-            return await self._merge()
-
-    async def _merge(self) -> bool:
+        """Merges one run of segments, if there is one; generations are stored meanwhile."""
         run = segment.mergeable(self.segments)
         if run is None:
             return False
@@ -269,16 +282,25 @@ class Rollups:
             firsts[Table.NAMES] = await self._merge_names(new, run)
         except KeyError:
             # Another process merged the same and dropped the pages.
-            await self._refresh()
+            async with self._storing:
+                await self._refresh()
             return False
         new = Segment(first=new.first, last=new.last, level=new.level, time_ms=new.time_ms, firsts=firsts)
         await self._store.put_segment(new)
-        replaced = await self._replace(
-            new, run, title_count=self.manifest.title_count, accepted_count=self.manifest.accepted_count
-        )
+        async with self._storing:
+            replaced = await self._merged(new, run)
         if replaced:
             self._drop_later(run)
         return replaced
+
+    async def _merged(self, new: Segment, run: Sequence[Segment]) -> bool:
+        live = {each.id for each in self.segments}
+        if not live.issuperset(each.id for each in run):
+            # Another process merged the same meanwhile.
+            return False
+        return await self._replace(
+            new, run, title_count=self.manifest.title_count, accepted_count=self.manifest.accepted_count
+        )
 
     async def _merge_table(self, new: Segment, run: Sequence[Segment], table: Table) -> U64:
         firsts: list[U64] = []
@@ -298,12 +320,22 @@ class Rollups:
         return np.concatenate(firsts) if firsts else np.zeros(0, np.uint64)
 
     async def _merge_names(self, new: Segment, run: Sequence[Segment]) -> U64:
-        ids = [id_ for each in run for id_ in each.pages(Table.NAMES, 0, rows.KEYS_END)]
-        book = NameBook()
-        for start in range(0, len(ids), WINDOW_PAGES):
-            for page in (await self._store.names(ids[start : start + WINDOW_PAGES])).values():
-                book.add(page.digests, page.names)
-        return await self._put_names(new, *book.sorted())
+        firsts: list[U64] = []
+        carried, start = Names(digests=np.zeros(0, np.uint64), names=Texts.of(())), 0
+        for low, high in segment.windows(run, Table.NAMES, WINDOW_PAGES):
+            ids = [id_ for each in run for id_ in each.pages(Table.NAMES, low, high)]
+            pages = await self._store.names(ids)
+            book = NameBook()
+            for each in (carried, *(pages[id_].between(low, high) for id_ in ids)):
+                book.add(each.digests, each.names)
+            digests, names = book.sorted()
+            # Whole pages only, so that where windows end leaves no trace.
+            cut = len(digests) if high == rows.KEYS_END else len(digests) // NAMES_A_PAGE * NAMES_A_PAGE
+            places = np.arange(len(digests))
+            firsts.append(await self._put_names(new, digests[:cut], names.take(places[:cut]), start))
+            carried = Names(digests=digests[cut:], names=names.take(places[cut:]).compact())
+            start += len(firsts[-1])
+        return np.concatenate(firsts) if firsts else np.zeros(0, np.uint64)
 
     async def settled(self) -> None:
         """Drops what was merged away without waiting for queries under way: there are none."""

@@ -84,6 +84,10 @@ async def wire(
         while True:
             await asyncio.sleep(STORE_EVERY_S)
             await rollups.flush()
+
+    async def keep_merged() -> None:
+        while True:
+            await asyncio.sleep(STORE_EVERY_S)
             while await rollups.merge():
                 pass
 
@@ -97,5 +101,5 @@ async def wire(
         reports=reports,
         found=found,
         watch=watch,
-        background=(journal.run, journal.follow, keep_stored, board.run, follower.run, watch.run),
+        background=(journal.run, journal.follow, keep_stored, keep_merged, board.run, follower.run, watch.run),
     )

@@ -24,6 +24,7 @@ from motor.motor_asyncio import AsyncIOMotorCollection
 from chassis.mongo import Database, Document, deadline
 from services.metrics.domain import U64
 from services.metrics.fold import Table
+from services.metrics.rows import KEYS_END
 from services.metrics.segment import Manifest, Segment
 from services.metrics.texts import Texts
 
@@ -57,6 +58,15 @@ class Names:
 
     digests: U64
     names: Texts
+
+    def between(self, low: int, high: int) -> "Names":
+        """Those with low <= digest < high."""
+        first, last = (
+            int(np.searchsorted(self.digests, np.uint64(key))) if key < KEYS_END else len(self.digests)
+            for key in (low, high)
+        )
+        places = np.arange(first, last)
+        return Names(digests=self.digests[places], names=self.names.take(places))
 
 
 class Store:
