@@ -61,6 +61,8 @@ async def main() -> None:
         closing.callback(mongo.close, database)
         closing.push_async_callback(peer.close)
         closing.push_async_exit(worker)
+        if settings.frame_model_file is not None:
+            await worker.start()  # a frame model that cannot be used is said now, not to the first caller
         closing.push_async_exit(reader)
         await server.serve(
             name=NAME,

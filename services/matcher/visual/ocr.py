@@ -51,7 +51,7 @@ def screen_text(pictures: Sequence[Picture], recognise: Recogniser) -> tuple[str
     lines: dict[str, None] = {}
     for picture in spaced(pictures, PICTURES_MAX):
         for text, confidence in recognise(at_reading_size(picture)):
-            line = " ".join(text.split())[:LINE_CHARS_MAX]
+            line = "".join(one for one in " ".join(text.split()) if one.isprintable())[:LINE_CHARS_MAX]
             if confidence >= CONFIDENCE_MIN and line:
                 lines.setdefault(line)
     return tuple(lines)[:LINES_MAX]

@@ -74,9 +74,13 @@ class FrameWorker:
         self._files_read = 0
         self.restart_count = 0
 
-    async def __aenter__(self) -> Self:
+    async def start(self) -> None:
+        """Starts the child now rather than with the first file; raises FramesUnreadable when it cannot."""
         async with self._turn:
             await self._started()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
         return self
 
     async def __aexit__(

@@ -1,7 +1,9 @@
 """Words on the screen: sampled, few, each once; without RapidOCR a plain answer."""
 
 import importlib.util
+from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -17,6 +19,7 @@ from services.matcher.visual.ocr import (
     screen_text,
     spaced,
 )
+from services.matcher.visual.pictures import DEFAULT_LIMITS
 from services.matcher.visual.signals import SignalRefused
 from services.matcher.visual.worker import FrameWorker, ScreenTextMissing
 
@@ -29,7 +32,7 @@ def pictures(count: int) -> list[np.ndarray]:
 
 def test_each_line_comes_once_and_unsure_ones_not_at_all():
     said = {
-        0: [("Wait  for\nit", 0.9)],
+        0: [("Wait  for\nit\x07", 0.9)],
         1: [("Wait for it", 0.9), ("blur", CONFIDENCE_MIN - 0.1)],
         2: [("The end", 0.8), ("  ", 1)],
     }
@@ -68,6 +71,18 @@ async def test_without_rapidocr_the_answer_says_what_to_install(files, scene):
             with pytest.raises(ScreenTextMissing, match=r"ocr\.txt"):
                 await worker.text_of([payload], at="images")
         assert len(await worker.of_images([(0, files.jpeg(scene(1)))], at="images")) == 1
+
+
+@pytest.mark.skipif(not IS_INSTALLED, reason="RapidOCR is not installed (requirements/ocr.txt)")
+async def test_rapidocr_reads_captions(files, scene):
+    slow = replace(DEFAULT_LIMITS, file_s_max=60.0)  # its models are loaded with the first picture
+    async with FrameWorker(limits=slow) as worker:
+        for number, words in enumerate(("Interstellar", "Blade Runner 2049", "La La Land")):
+            picture = scene(number, 640, 360)
+            for colour, weight in ((0, 6), (255, 2)):
+                cv2.putText(picture, words, (30, 180), cv2.FONT_HERSHEY_DUPLEX, 1.1, (colour,) * 3, weight, cv2.LINE_AA)
+            lines = await worker.text_of([files.jpeg(picture)], at="images")
+            assert words.replace(" ", "") in {line.replace(" ", "") for line in lines}
 
 
 async def test_a_broken_picture_has_no_text_either(files, scene):
