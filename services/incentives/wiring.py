@@ -120,6 +120,9 @@ class Reporter:
             ),
         }
         self._counters = {
+            "events_told": telemetry.counter(
+                "incentives_events_told_total", "Events of joins and grants handed to metrics."
+            ),
             "events_refused": telemetry.counter(
                 "incentives_events_refused_total", "Events of joins and grants that metrics will never take."
             ),

@@ -150,6 +150,7 @@ class Follower:
             for event_id, reason in refused.items():
                 log.error("metrics refused an event", event_id=event_id, reason=reason)
             self._report("events_refused", len(refused))
+        self._report("events_told", len(events))
         await self._stores.grants.sent(grants)
         await self._stores.enrolments.sent(enrolments)
         return len(events)

@@ -18,7 +18,8 @@ from services.incentives.store.stores import Stores
 
 BATCH_MAX = 200
 LINES_MAX = 50
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Before everybody who waits.
+FIRST = (datetime(1970, 1, 1, tzinfo=UTC), "")
 LEASE_S = 5.0
 # A claim gets its place within seconds of being written down; after that its process is taken for dead.
 UNPLACED = timedelta(seconds=10)
@@ -47,7 +48,7 @@ class Sweeper:
         self._sweep_s = sweep_s
         self._report = report
         # Where the next round goes on among those who wait, and among the lines.
-        self._waiting_since = EPOCH
+        self._waiting_after = FIRST
         self._line_after = ""
 
     async def run(self) -> None:
@@ -80,12 +81,8 @@ class Sweeper:
 
     async def _some_waiting(self) -> list[Grant]:
         """The next of those who wait: however many there are, everybody's turn comes."""
-        found = await self._stores.grants.waiting(self._waiting_since, BATCH_MAX)
-        if len(found) < BATCH_MAX:
-            self._waiting_since = EPOCH
-        else:
-            # Whoever claimed in the same millisecond as the last one comes again; at least a millisecond is done.
-            self._waiting_since = max(found[-1].create_time, self._waiting_since + timedelta(milliseconds=1))
+        found = await self._stores.grants.waiting(self._waiting_after, BATCH_MAX)
+        self._waiting_after = (found[-1].create_time, found[-1].id) if len(found) == BATCH_MAX else FIRST
         return found
 
     async def _some_lines(self) -> list[str]:

@@ -189,10 +189,13 @@ class Grants:
             documents = await self._grants.find({"due_time": {"$lte": now}}).limit(limit).to_list(None)
         return [decode(Grant, document) for document in documents]
 
-    async def waiting(self, since: datetime, limit: int) -> list[Grant]:
-        """Grants that wait in any line and were claimed at `since` or later, oldest first."""
+    async def waiting(self, after: tuple[datetime, str], limit: int) -> list[Grant]:
+        """Grants that wait in any line behind a moment and an id, oldest first."""
+        moment, grant_id = after
+        later = {"$or": [{"in_line": {"$gt": moment}}, {"in_line": moment, "_id": {"$gt": grant_id}}]}
+        order = [("in_line", pymongo.ASCENDING), ("_id", pymongo.ASCENDING)]
         with deadline():
-            cursor = self._grants.find({"in_line": {"$gte": since}}).sort("in_line", pymongo.ASCENDING).limit(limit)
+            cursor = self._grants.find(later).sort(order).limit(limit)
             return [decode(Grant, document) for document in await cursor.to_list(None)]
 
     async def pending(self, limit: int) -> list[Grant]:

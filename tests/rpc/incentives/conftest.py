@@ -62,7 +62,10 @@ class PeersOfTests:
 class House:
     """The running service and the words to speak with it."""
 
-    def __init__(self, client: Client, wired: Wired, clock: FakeClock, peers: PeersOfTests) -> None:
+    def __init__(
+        self, client: Client, wired: Wired, clock: FakeClock, peers: PeersOfTests, telemetry: Telemetry
+    ) -> None:
+        self.telemetry = telemetry
         self.client = client
         self.wired = wired
         self.clock = clock
@@ -165,12 +168,12 @@ def a_campaign(**changes):
 
 @pytest.fixture
 async def house(database):
-    clock, peers = FakeClock(START), PeersOfTests()
+    clock, peers, telemetry = FakeClock(START), PeersOfTests(), Telemetry()
     wired = await wire(
         database,
         token_key=b"k" * 32,
         code_keys=[KEY],
-        telemetry=Telemetry(),
+        telemetry=telemetry,
         peers=Peers(feed=peers, counts=peers, events=peers),
         clock=clock,
     )
@@ -178,7 +181,7 @@ async def house(database):
     add = incentives_pb2_grpc.add_IncentivesServiceServicer_to_server
     async with running_server([Registration(add, servicer, SERVICE_NAME)]) as channel:
         client = Client(incentives_pb2_grpc.IncentivesServiceStub, channel, timeout_s=10.0)
-        yield House(client, wired, clock, peers)
+        yield House(client, wired, clock, peers, telemetry)
 
 
 __all__ = ["House", "a_campaign", "a_reward", "a_task", "participation_pb2"]

@@ -289,6 +289,21 @@ async def test_joining_and_grants_are_told_to_metrics_once(house):
     }
 
 
+async def test_an_event_that_metrics_will_never_take_is_counted_and_not_sent_for_ever(house):
+    campaign = await house.running()
+    await house.enrol(campaign, "ann")
+
+    class Refusing:
+        async def record(self, events):
+            return {each.id: "too late" for each in events}
+
+    assert await house.wired.follower.send(Refusing()) == 1
+    assert await house.wired.follower.send(house.peers) == 0
+    count = house.telemetry.registry.get_sample_value
+    assert count("spotlight_incentives_events_told_total") == 1
+    assert count("spotlight_incentives_events_refused_total") == 1
+
+
 async def test_creators_have_no_rules_of_their_own(house):
     campaign = await house.running(rules=cpb.EligibilityRules(made_for_kids_allowed=False, duration_min_s=10))
     await house.enrol(campaign, "ann")

@@ -11,9 +11,11 @@ from chassis.mongo import StoreUnavailable
 from protos.incentives.v1 import campaign_pb2 as cpb
 from protos.incentives.v1 import participation_pb2 as pb
 from services.incentives.claims import Claim
+from services.incentives.participation import Enrolment, MatchState
 from services.incentives.peers import VideoCount
 from services.incentives.service.desk import ClaimDesk
 from services.incentives.service.stockroom import Stockroom
+from services.incentives.store.documents import encode
 from services.incentives.store.stores import Stores
 
 
@@ -252,6 +254,44 @@ async def test_a_claim_that_was_placed_by_another_hand_is_not_refused(house, dat
     assert full[0].waitlist_position == 2
 
 
+async def test_a_long_line_does_not_keep_the_sweeper_from_the_others(house, database):
+    """More wait for one reward than a round looks at; units of another came back, and its process died."""
+    crowded = await house.running(rewards=[shirt(stock_count=1, waitlist_max=300)])
+    other = await house.running(rewards=[shirt()])
+    creators = [f"c{number:03d}" for number in range(230)]
+    await house.ready(other, "ann", "bob")
+    await database["enrolments"].insert_many(
+        [
+            encode(
+                Enrolment(
+                    id=f"{crowded.id}/{each}",
+                    campaign_id=crowded.id,
+                    creator_id=each,
+                    revision=crowded.revision,
+                    create_time=house.clock.now(),
+                    done_task_ids=("one",),
+                )
+            )
+            for each in creators
+        ]
+    )
+    await asyncio.gather(*(house.claim(crowded, each, "shirt") for each in creators))
+    first = await house.claim(other, "ann", "shirt")
+    waiting = await house.claim(other, "bob", "shirt", request_id="bobs")
+    await database["lines"].update_one({"_id": f"{other.id}/shirt"}, {"$set": {"grant_ids": []}})
+    await database["grants"].update_one(
+        {"_id": first.id},
+        {
+            "$set": {"state": "rolled_back", "holds_unit": False, "freed": f"{other.id}/shirt", "expire_time": None},
+            "$unset": {"unit": "", "holder": "", "due_time": ""},
+        },
+    )
+    house.clock.advance(11)
+    for _ in range(2):
+        await house.wired.sweeper.sweep()
+    assert (await house.call("GetGrant", grant_id=waiting.id)).state == pb.GRANT_STATE_RESERVED
+
+
 async def test_changes_at_the_same_moment_are_tried_again(house):
     campaign = await house.running()
     await house.enrol(campaign, "ann")
@@ -360,3 +400,31 @@ async def test_a_store_that_does_not_answer_is_said_and_costs_nothing(house, dat
         await desk.claim(claim)
     desk._stockroom._stores = stores
     assert (await desk.claim(claim)).unit_number > 0
+
+
+async def test_a_match_lost_while_its_creator_claims_freezes_the_new_grant(house, database):
+    """The claim read its facts before the match was lost, and wrote after everybody had frozen what there was."""
+    campaign = await house.running(rewards=[frame()])
+    await house.ready(campaign, "ann")
+    stores = Stores.of(database)
+
+    class Slow:
+        """Grants that are written only after the match was lost."""
+
+        def __init__(self, grants):
+            self._grants = grants
+
+        def __getattr__(self, name):
+            return getattr(self._grants, name)
+
+        async def insert_many(self, grants):
+            await house.tell(f"v-{campaign.id[:8]}-ann", "ann", MatchState.REJECTED)
+            return await self._grants.insert_many(grants)
+
+    slow = replace(stores, grants=Slow(stores.grants))
+    claim = Claim(campaign_id=campaign.id, reward_id="frame", creator_id="ann", request_id="late")
+    given = await ClaimDesk(slow, Stockroom(slow), house.clock.now).claim(claim)
+    assert [hold.code.value for hold in given.holds] == ["PROGRESS_LOST"]
+    assert (await stores.grants.get(given.id)).is_held
+    await house.tell(f"v-{campaign.id[:8]}-ann", "ann")
+    assert not (await stores.grants.get(given.id)).is_held
