@@ -3,6 +3,7 @@
 What the protos say in words comes along as descriptions.
 """
 
+import re
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
@@ -16,6 +17,7 @@ from gateway.transcode.wellknown import WRAPPERS
 
 VERSION = "1.0.0"
 
+_VARIABLE = re.compile(r"\{[^{}]*\}")
 _WELL_KNOWN: dict[str, dict[str, Any]] = {
     "google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
     "google.protobuf.Duration": {"type": "string", "pattern": r"^-?\d+(\.\d{1,9})?s$"},
@@ -40,11 +42,15 @@ def document(routes: Routes) -> dict[str, Any]:
     comments = comments_of(route.method.containing_service.file for route in routes.all)
     schemas = _Schemas(comments)
     paths: dict[str, dict[str, Any]] = {}
+    named: dict[str, tuple[str, tuple[str, ...]]] = {}
     counts: dict[str, int] = {}
     for route in routes.all:
-        path = paths.setdefault(route.template.text, {})
+        # Templates of one shape are one path to OpenAPI, whatever their variables are called.
+        text, names = named.setdefault(_VARIABLE.sub("{}", route.template.text), _named(route))
         counts[route.name] = counts.get(route.name, 0) + 1
-        path[route.http_method.lower()] = _operation(route, schemas, nth=counts[route.name])
+        paths.setdefault(text, {})[route.http_method.lower()] = _operation(
+            route, schemas, names, nth=counts[route.name]
+        )
     return {
         "openapi": "3.1.0",
         "info": {
@@ -66,6 +72,13 @@ def document(routes: Routes) -> dict[str, Any]:
             },
         },
     }
+
+
+def _named(route: Route) -> tuple[str, tuple[str, ...]]:
+    """The path with the last part of each variable's name, and those names: `{title.id}` is `{id}` to a caller."""
+    names = tuple(variable.rpartition(".")[2] for variable in route.template.variables)
+    rest = iter(names)
+    return _VARIABLE.sub(lambda _: f"{{{next(rest)}}}", route.template.text), names
 
 
 class _Schemas:
@@ -96,6 +109,8 @@ class _Schemas:
     def field(self, field: FieldDescriptor) -> dict[str, Any]:
         if is_map(field):
             return {"type": "object", "additionalProperties": self.field(map_value_field(field))}
+        if field.is_repeated and field.enum_type is not None:
+            return {"type": "array", "items": _enum(field.enum_type, with_zero=True)}
         one = self._one(field)
         return {"type": "array", "items": one} if field.is_repeated else one
 
@@ -109,11 +124,12 @@ class _Schemas:
         return _SCALARS[field.type]
 
 
-def _enum(enum: EnumDescriptor) -> dict[str, Any]:
-    return {"type": "string", "enum": [name for number, name in short_names(enum).items() if number]}
+def _enum(enum: EnumDescriptor, *, with_zero: bool = False) -> dict[str, Any]:
+    """A field that says nothing is left out; an entry of a list that says nothing says so."""
+    return {"type": "string", "enum": [name for number, name in short_names(enum).items() if number or with_zero]}
 
 
-def _operation(route: Route, schemas: _Schemas, *, nth: int) -> dict[str, Any]:
+def _operation(route: Route, schemas: _Schemas, names: tuple[str, ...], *, nth: int) -> dict[str, Any]:
     method = route.method
     service = method.containing_service.name
     scopes = sorted(access.rule_of(route.name).scopes)
@@ -123,7 +139,7 @@ def _operation(route: Route, schemas: _Schemas, *, nth: int) -> dict[str, Any]:
         "description": schemas.comments.get(route.name, "") + f"\ngRPC: {route.name}",
         "x-scopes": scopes,
         "tags": [service],
-        "parameters": _parameters(route, schemas),
+        "parameters": _parameters(route, schemas, names),
         "responses": {"200": _answer(route, schemas), "default": {"$ref": "#/components/responses/Problem"}},
     }
     if route.body:
@@ -137,18 +153,23 @@ def _answer(route: Route, schemas: _Schemas) -> dict[str, Any]:
     schema = schemas.of(route.method.output_type)
     media = "application/json"
     if route.method.server_streaming:
-        media = "text/event-stream" if route.method.name.startswith("Watch") else "application/x-ndjson"
+        media = "application/x-ndjson"
+        if route.method.name.startswith("Watch"):
+            media, schema = "text/event-stream", _event_of(schema)
         if route.method.output_type.full_name == "google.api.HttpBody":
             media = "text/csv"
     return {"description": "Done.", "content": {media: {"schema": schema}}}
 
 
-def _parameters(route: Route, schemas: _Schemas) -> list[dict[str, Any]]:
+def _event_of(schema: dict[str, Any]) -> dict[str, Any]:
+    """One server-sent event, whose data is a message as JSON."""
+    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": schema}
+    return {"type": "object", "required": ["data"], "properties": {"data": data, "event": {"type": "string"}}}
+
+
+def _parameters(route: Route, schemas: _Schemas, names: tuple[str, ...]) -> list[dict[str, Any]]:
     variables = set(route.template.variables)
-    parameters = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in route.template.variables
-    ]
+    parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
     if route.body == "*":
         return parameters
     for field in route.method.input_type.fields:

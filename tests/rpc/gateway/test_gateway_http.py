@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -375,6 +376,10 @@ async def test_health_documentation_and_the_front_door(world: World) -> None:
     assert (await world.http.get("/healthz")).json() == {"status": "ok"}
     assert (await world.http.get("/readyz")).json()["status"] == "ready"
     document = (await world.http.get("/openapi.json")).json()
+    shapes = [re.sub(r"\{[^}]*\}", "{}", path) for path in document["paths"]]
+    assert len(set(shapes)) == len(shapes), "two templates of one shape are one path to OpenAPI"
+    assert not [path for path in document["paths"] if "." in path.partition("{")[2]]
+    assert set(document["paths"]["/v1/titles/{id}"]) == {"get", "patch", "delete"}
     validate(document)
     assert "/v1/hubs/{title_id}" in document["paths"]
     docs = await world.http.get("/docs")
