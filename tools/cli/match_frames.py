@@ -20,6 +20,7 @@ from services.matcher.visual.verify import GREY_PX, Grey
 from services.matcher.visual.videos import Moment, read_video
 
 MATCHES_MAX = 5
+NAMED_MIN = 0.5
 ROWS_MAX = 1_000_000
 
 
@@ -105,14 +106,17 @@ def reference_images(some: Iterable[Row], fingerprinter: Fingerprinter) -> Itera
 
 
 def prediction(row: Row, engine: VisualEngine, fingerprinter: Fingerprinter) -> dict[str, Any]:
-    """One line of the answer; a query that cannot be read says why and matches nothing."""
+    """One line of the answer; a query that cannot be read says why and matches nothing.
+
+    `title_id` is the best match where it is more likely right than wrong; `matches` has all, `probability` the best's.
+    """
     try:
         matches = engine.match(frames_of(row, fingerprinter))[:MATCHES_MAX]
     except (SignalRefused, OSError) as error:
         return {"file": row.file, "title_id": None, "probability": 0.0, "matches": [], "error": reason(error)}
     return {
         "file": row.file,
-        "title_id": matches[0].title_id if matches else None,
+        "title_id": matches[0].title_id if matches and matches[0].probability >= NAMED_MIN else None,
         "probability": round(matches[0].probability, 6) if matches else 0.0,
         "matches": [said(match) for match in matches],
     }

@@ -4,12 +4,17 @@ import base64
 import json
 
 import cv2
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from services.matcher.visual.engine import VisualEngine
+from services.matcher.visual.fingerprint import Fingerprinter, pdq_of
+from services.matcher.visual.signals import Fingerprint
 from services.matcher.visual.thumbnail import REFERENCE_BYTES_MAX
 from tools.cli.__main__ import app_for
 from tools.cli.fingerprint_references import batches
+from tools.cli.match_frames import prediction, rows
 
 
 def write_index(path, rows) -> None:
@@ -63,6 +68,22 @@ def test_each_query_gets_its_title_or_the_reason_why_not(indexes, options):
     assert said["stranger.jpg"] == {"file": "stranger.jpg", "title_id": None, "probability": 0.0, "matches": []}
     assert "JPEG" in said["page.jpg"]["error"]
     assert "No such file" in said["absent.jpg"]["error"]
+
+
+def test_a_faint_likeness_is_listed_but_not_named(indexes, scene, files, build):
+    far = Fingerprint(pdq=flipped(pdq_of(scene(1))[0], 68))
+    engine = VisualEngine.build([build.reference("r", "movie:1", far)])
+    row = next(rows(indexes / "queries.jsonl"))
+    said = prediction(row, engine, Fingerprinter())
+    assert said["title_id"] is None
+    assert said["matches"][0]["title_id"] == "movie:1"
+    assert 0.0 < said["probability"] == said["matches"][0]["probability"] < 0.5
+
+
+def flipped(pdq: bytes, bits: int) -> bytes:
+    changed = np.unpackbits(np.frombuffer(pdq, np.uint8))
+    changed[np.linspace(0, 255, bits, dtype=int)] ^= 1
+    return np.packbits(changed).tobytes()
 
 
 def test_a_frame_model_adds_its_vectors(indexes, tiny_model):
