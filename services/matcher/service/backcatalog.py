@@ -1,7 +1,7 @@
 """The archived videos as a rematch walks them: some hundred a step, those that names can touch or all of them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from chassis import ids
@@ -14,7 +14,6 @@ from services.matcher.touched import NameShapes, TouchIndex, footprint_of
 VIDEOS_PER_STEP = 500  # the text engine costs a third a video of what it does with 100 (benchmarks/rematch.py)
 ARCHIVES_PER_STEP = 8  # to begin with: batches hold one video or a thousand
 ARCHIVES_PER_STEP_MAX = 500
-IDS_PER_READ = 5_000
 FOOTPRINTS_PER_READ = 200
 COMMIT_LAG_S = 60.0  # a batch gets its id before its commit, which its call's deadline bounds
 
@@ -45,7 +44,9 @@ class BackCatalog:
 
     async def remember(self) -> None:
         """Once: takes the footprints of the archive into the index of what names can touch."""
-        await self._take_in()
+        settled_s = self._clock.now().timestamp() - COMMIT_LAG_S
+        await self._know(sorted(await self._segments.all_ids()))
+        self._known_until = ids.earliest(settled_s)
         self._seen.complete()
         self._is_remembered.set()
 
@@ -54,38 +55,40 @@ class BackCatalog:
 
     async def touched(self, shapes: NameShapes, after: str = "") -> AsyncIterator[Step]:
         """The videos that the names can touch, by the index; what is not in it is not read."""
-        await self.remembered()
         await self._take_in()
-        found = [each for each in sorted(self._touch_index.find(shapes.shapes)) if each > after]
-        at, count = 0, ARCHIVES_PER_STEP
-        while at < len(found):
-            chosen = found[at : at + count]
-            videos = await self._read(await self._segments.segments(chosen))
-            yield Step(chosen[-1], tuple(each for each in videos if shapes.touch(footprint_of(each))))
-            at, count = at + len(chosen), _next_count(len(chosen), len(videos))
+        async for step in self._steps(self._touch_index.find(shapes.shapes), after):
+            yield Step(step.cursor, tuple(each for each in step.videos if shapes.touch(footprint_of(each))))
 
     async def whole(self, after: str = "") -> AsyncIterator[Step]:
         """All videos, in the order in which they were stored."""
-        count = ARCHIVES_PER_STEP
-        while rows := await self._segments.segments_after(after, count):
-            videos = await self._read(rows)
-            after, archives = rows[-1].archive_id, len({row.archive_id for row in rows})
-            yield Step(after, tuple(videos))
-            count = _next_count(archives, len(videos))
+        await self._take_in()
+        async for step in self._steps(self._touch_index.ids, after):
+            yield step
+
+    async def _steps(self, archive_ids: Iterable[str], after: str) -> AsyncIterator[Step]:
+        """The batches by their ids, which every store finds at once; a walk along `_id` is a scan for some."""
+        left = sorted(each for each in archive_ids if each > after)
+        at, count = 0, ARCHIVES_PER_STEP
+        while at < len(left):
+            chosen = left[at : at + count]
+            videos = await self._read(await self._segments.segments(chosen))
+            yield Step(chosen[-1], tuple(videos))
+            at, count = at + len(chosen), _next_count(len(chosen), len(videos))
 
     async def _take_in(self) -> None:
         """What was stored since the last look, here or in another process."""
+        await self.remembered()
         settled_s = self._clock.now().timestamp() - COMMIT_LAG_S
-        after = self._known_until
-        while page := await self._segments.ids_after(after, IDS_PER_READ):
-            fresh = [each for each in page if not self._touch_index.knows(each)]
-            for at in range(0, len(fresh), FOOTPRINTS_PER_READ):
-                for each in await self._segments.footprints(fresh[at : at + FOOTPRINTS_PER_READ]):
-                    self._touch_index.add(each.archive_id, each.tokens, each.tags, len(each.video_ids))
-                    self._seen.add(each.video_ids)
-                await asyncio.sleep(0)
-            after = page[-1]
+        await self._know(await self._segments.ids_after(self._known_until))
         self._known_until = ids.earliest(settled_s)
+
+    async def _know(self, archive_ids: Iterable[str]) -> None:
+        fresh = [each for each in archive_ids if not self._touch_index.knows(each)]
+        for at in range(0, len(fresh), FOOTPRINTS_PER_READ):
+            for each in await self._segments.footprints(fresh[at : at + FOOTPRINTS_PER_READ]):
+                self._touch_index.add(each.archive_id, each.tokens, each.tags, len(each.video_ids))
+                self._seen.add(each.video_ids)
+            await asyncio.sleep(0)
 
     async def _read(self, rows: Sequence[ArchivedVideo]) -> list[Video]:
         """The videos of the rows, without those that were sent again later."""

@@ -28,7 +28,8 @@ UPKEEP_EVERY_S = 5.0
 OVERDUE_MAX = 100
 AT_RISK_SHARE = 0.8
 EXPORT_SIZE = 200
-DRIFT_EVERY = 60  # upkeeps; five minutes
+GAUGES_EVERY, DRIFT_EVERY = 6, 60  # upkeeps: counting a long queue costs some stores a second
+STATS_KEPT_S = 2.0  # however many desks ask every five seconds
 
 
 class Oversight:
@@ -53,6 +54,9 @@ class Oversight:
         self._learning = learning
         self._qualities = qualities
         self._clock = clock
+        self._counting = asyncio.Lock()
+        self._stats: ReviewStats | None = None
+        self._stats_at = 0.0
         self._open = telemetry.gauge("matcher_review_open", "Review tasks that wait or are held.")
         self._age = telemetry.gauge("matcher_review_oldest_age_seconds", "Age of the oldest waiting task.")
         self._expired = telemetry.counter(
@@ -65,6 +69,14 @@ class Oversight:
         self._alert = telemetry.gauge("matcher_drift_alerting", "1 while drift passes its alert limit.")
 
     async def get_review_stats(self) -> ReviewStats:
+        """The queue and its readers, two seconds old at most."""
+        async with self._counting:
+            if self._stats is None or self._clock.monotonic() - self._stats_at >= STATS_KEPT_S:
+                self._stats = await self._counted()
+                self._stats_at = self._clock.monotonic()
+            return self._stats
+
+    async def _counted(self) -> ReviewStats:
         now = self._clock.now()
         day_ago = now - timedelta(days=1)
         sla = timedelta(hours=self._regime.policy.review_sla_hours)
@@ -103,6 +115,8 @@ class Oversight:
         rounds = 0
         while True:
             await self.upkeep()
+            if rounds % GAUGES_EVERY == 0:
+                await self._gauge()
             if rounds % DRIFT_EVERY == 0:
                 await self._watch_drift()
             rounds += 1
@@ -121,10 +135,11 @@ class Oversight:
             with contextlib.suppress(AppealClosed):  # somebody was faster
                 await self._hearings.expire(appeal.id)
                 self._expired.labels("appeal").inc()
-        waiting = await self._shelf.tasks.count([TaskState.OPEN, TaskState.LEASED])
-        oldest = await self._shelf.tasks.oldest()
-        self._open.set(waiting)
-        self._age.set((now - oldest).total_seconds() if oldest else 0.0)
+
+    async def _gauge(self) -> None:
+        stats = await self.get_review_stats()
+        self._open.set(stats.open_count + stats.leased_count)
+        self._age.set(stats.oldest_age_s)
 
     async def _expire(self, task: Task) -> None:
         """Nobody read it in time: a wrong anchor is worse than none, and the creator can appeal."""

@@ -7,6 +7,7 @@ from chassis.mongo import Database, deadline
 from services.matcher.store.documents import Document
 
 DIGEST_BYTES = 16
+SCAN_S = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,7 @@ def segment_document(archive: Archive) -> Document:
     assert all(len(digest) == DIGEST_BYTES for digest in archive.digests), "digests have one length"
     return {
         "_id": archive.id,
+        "at": archive.id,  # once more: not every store walks along _id without reading all of it
         "ids": list(archive.video_ids),
         "ds": b"".join(archive.digests),
         "bs": list(archive.bodies),
@@ -65,6 +67,7 @@ class Segments:
     async def ensure_indexes(self) -> None:
         with deadline():
             await self._segments.create_index("ids")
+            await self._segments.create_index("at")
 
     async def digests(self, video_ids: Sequence[str]) -> dict[str, bytes]:
         """The digest of each of these videos that was ever sent."""
@@ -107,17 +110,15 @@ class Segments:
             cursor = self._segments.find({"_id": {"$in": list(archive_ids)}}, _WHOLE, sort=[("_id", 1)])
             return [row async for document in cursor for row in _rows(document)]
 
-    async def segments_after(self, archive_id: str, count: int) -> list[ArchivedVideo]:
-        """The videos of the next batches, in order."""
-        with deadline():
-            cursor = self._segments.find({"_id": {"$gt": archive_id}}, _WHOLE, sort=[("_id", 1)]).limit(count)
-            return [row async for document in cursor for row in _rows(document)]
+    async def all_ids(self) -> list[str]:
+        """Every batch of the archive, in no order: one scan, when a process begins."""
+        with deadline(SCAN_S):
+            return [document["_id"] async for document in self._segments.find({}, {"_id": 1})]
 
-    async def ids_after(self, archive_id: str, count: int) -> list[str]:
-        """The next batches of the archive, in order."""
+    async def ids_after(self, archive_id: str) -> list[str]:
+        """The batches that came after one."""
         with deadline():
-            cursor = self._segments.find({"_id": {"$gt": archive_id}}, {"_id": 1}, sort=[("_id", 1)])
-            return [document["_id"] async for document in cursor.limit(count)]
+            return [document["_id"] async for document in self._segments.find({"at": {"$gt": archive_id}}, {"_id": 1})]
 
     async def footprints(self, archive_ids: Sequence[str]) -> list[Footprint]:
         """The footprints of these batches."""
