@@ -129,7 +129,9 @@ class MatcherServiceServicer:
     """
 
     def MatchVideo(self, request, context):
-        """Matches one video and stores the video, its matches and their decisions.
+        """Matches one video and stores the video, its matches and their decisions. Where pixels were
+        sent, doubtful likenesses and, of a sample, the words on the screen are looked at afterwards:
+        matches may change then, and ListMatchChanges tells.
         Errors: INDEX_LOADING (UNAVAILABLE) until the first index is built, REQUEST_ID_REUSED.
         Idempotent: the same request_id answers the same; the same video with unchanged inputs
         and an unchanged index and policy writes nothing.

@@ -41,7 +41,9 @@ class MatcherServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> MatcherServiceAsyncStub: ...
     MatchVideo: _grpc.UnaryUnaryMultiCallable[_matcher_pb2.MatchVideoRequest, _matcher_pb2.MatchVideoResponse]
-    """Matches one video and stores the video, its matches and their decisions.
+    """Matches one video and stores the video, its matches and their decisions. Where pixels were
+    sent, doubtful likenesses and, of a sample, the words on the screen are looked at afterwards:
+    matches may change then, and ListMatchChanges tells.
     Errors: INDEX_LOADING (UNAVAILABLE) until the first index is built, REQUEST_ID_REUSED.
     Idempotent: the same request_id answers the same; the same video with unchanged inputs
     and an unchanged index and policy writes nothing.
@@ -110,7 +112,9 @@ class MatcherServiceAsyncStub(MatcherServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     MatchVideo: _aio.UnaryUnaryMultiCallable[_matcher_pb2.MatchVideoRequest, _matcher_pb2.MatchVideoResponse]  # type: ignore[assignment]
-    """Matches one video and stores the video, its matches and their decisions.
+    """Matches one video and stores the video, its matches and their decisions. Where pixels were
+    sent, doubtful likenesses and, of a sample, the words on the screen are looked at afterwards:
+    matches may change then, and ListMatchChanges tells.
     Errors: INDEX_LOADING (UNAVAILABLE) until the first index is built, REQUEST_ID_REUSED.
     Idempotent: the same request_id answers the same; the same video with unchanged inputs
     and an unchanged index and policy writes nothing.
@@ -182,7 +186,9 @@ class MatcherServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _matcher_pb2.MatchVideoRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_matcher_pb2.MatchVideoResponse, _abc.Awaitable[_matcher_pb2.MatchVideoResponse]]:
-        """Matches one video and stores the video, its matches and their decisions.
+        """Matches one video and stores the video, its matches and their decisions. Where pixels were
+        sent, doubtful likenesses and, of a sample, the words on the screen are looked at afterwards:
+        matches may change then, and ListMatchChanges tells.
         Errors: INDEX_LOADING (UNAVAILABLE) until the first index is built, REQUEST_ID_REUSED.
         Idempotent: the same request_id answers the same; the same video with unchanged inputs
         and an unchanged index and policy writes nothing.

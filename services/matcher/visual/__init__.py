@@ -4,7 +4,7 @@ How a service uses it:
 
     engine = VisualEngine.build(references, disabled_titles=...)      # engine.py; thread-safe, changed in place
     engine.update(added=..., removed_ids=..., bank_states={"movie:tt1": False})   # from the change feed
-    matches = engine.match(frames)          # milliseconds; run it in a thread if the bank is large
+    matches = engine.match(frames, counts)  # milliseconds; `counts` are details found to agree, by reference
     engine.info()                           # for GetIndexInfo
 
 `Reference` and `Frame` (signals.py) carry `Fingerprint`s. Those sent by others pass `pdq_from_hex`,
@@ -16,6 +16,7 @@ of worker.py, which answers with `Frame`s and, for reference images, `Fingerprin
         frames = await worker.of_images([(t_ms, payload), ...], at="videos[0].images")
         frames = await worker.of_video(payload, at="videos[0].clip")
         fingerprints = await worker.of_reference(payload, ReferenceKind.POSTER, at="image")
+        count = inliers(frame.picture, await worker.grey_of(jpeg, at="picture"))    # verify.py, off the request path
 
 `fuse.fuse({title_id: text_logit}, matches, sounds.hear(title, author))` gives the final logit of every title, its
 parts (text, prior, visual, sound, conflict) and `is_contested` (then: review).
