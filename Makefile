@@ -47,13 +47,13 @@ train:  ## Train the matcher's model anew, in an environment of its own
 	@SPOTLIGHT_VENV=.venv-train tools/bootstrap.sh requirements/train.txt
 	@.venv-train/bin/python -m tools.cli train $(ARGS)
 
-stress: bootstrap  ## Load on a running `make run`: rising until it sheds, a minute (ARGS="--seconds 30")
-	@$(PY) -m tools.load stress $(ARGS)
+stress: bootstrap  ## The long form of every proof: many seeds, kills, load that rises until it sheds (half an hour)
+	@$(PY) -m pytest -q -n 0 -m stress $(ARGS)
 
-soak: bootstrap  ## Steady load on a running `make run` for ten minutes; fails when memory grows
+soak: bootstrap  ## Steady load on a running `make run` for ten minutes; fails when memory grows (ARGS="--seconds 60")
 	@$(PY) -m tools.load soak $(ARGS)
 
-fuzz: bootstrap  ## Schemathesis against the OpenAPI document of a running `make run`
+fuzz: bootstrap  ## Schemathesis against the OpenAPI document of a running `make run`, ten minutes
 	@$(PY) -m tools.load fuzz $(ARGS)
 
 lock: bootstrap  ## Resolve requirements/*.in anew into hashed lock files

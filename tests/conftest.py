@@ -17,6 +17,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--branches-min", type=float, default=0.0, help=f"percent of branches {REPORT} must show")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "stress: the long form of a proof (minutes); `make stress` runs them")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Long forms run only when they are asked for."""
+    if "stress" in (config.getoption("markexpr") or ""):
+        return
+    long = [item for item in items if item.get_closest_marker("stress")]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if not item.get_closest_marker("stress")]
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
     """Coverage's own gate counts lines and branches together; ours is about branches alone."""
