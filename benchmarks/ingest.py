@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import grpc.aio
@@ -262,38 +262,50 @@ async def import_all(stub: "metrics_pb2_grpc.MetricsServiceAsyncStub", what: tra
     return int((await stub.ImportEvents(pieces())).accepted_count)
 
 
-async def through_the_service(arguments: argparse.Namespace) -> dict[str, float]:
+async def through_the_service(arguments: argparse.Namespace) -> AsyncIterator[tuple[str, float]]:
     with tempfile.TemporaryDirectory() as folder:
         servers = Servers(Path(folder))
         try:
-            return await _measured(servers, arguments)
+            async for name, value in _measured(servers, arguments):
+                yield name, value
         finally:
             servers.stop()
 
 
-async def _measured(servers: Servers, arguments: argparse.Namespace) -> dict[str, float]:
+async def _measured(servers: Servers, arguments: argparse.Namespace) -> AsyncIterator[tuple[str, float]]:
     fresh = as_columns(plan(arguments.ack_events * 2, hours=24, titles=TITLES, seed=5), arguments.ack_events)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{servers.port}") as channel:
         await asyncio.wait_for(channel.channel_ready(), 60)
         stub = metrics_pb2_grpc.MetricsServiceStub(channel)
         acks = await ack_rate(stub, fresh)
-        plain = await insert_many_rate(servers.mongo_url, [as_messages(each) for each in fresh[:20]])
-        visible = await visible_s(stub)
+        yield "ack_events_per_s", acks
+        yield (
+            "ack_vs_insert_many",
+            acks / await insert_many_rate(servers.mongo_url, [as_messages(e) for e in fresh[:20]]),
+        )
+        yield "visible_s", await visible_s(stub)
         what = plan(arguments.events, hours=90 * 24, titles=TITLES, seed=9)
+        start = time.perf_counter()
         counted = await import_all(stub, what)
+        yield "import_events_per_s", counted / (time.perf_counter() - start)
+        yield "rss_events", counted
+        yield "rss_mb", servers.rss_mb()
         random = np.random.default_rng(1)
-        weights = traffic.title_weights(TITLES)
-        chosen = dict.fromkeys(random.choice(TITLES, 200, p=weights).tolist())
+        chosen = dict.fromkeys(random.choice(TITLES, 200, p=traffic.title_weights(TITLES)).tolist())
         cold, warm = await report_times(stub, [what.title_ids[title] for title in chosen])
-    return {
-        "ack_events_per_s": acks,
-        "ack_vs_insert_many": acks / plain,
-        "visible_s": visible,
-        "rss_events": counted,
-        "rss_mb": servers.rss_mb(),
-        "report_p99_ms": cold,
-        "report_warm_p99_ms": warm,
-    }
+        yield "report_p99_ms", cold
+        yield "report_warm_p99_ms", warm
+        yield "rss_after_reports_mb", servers.rss_mb()
+
+
+def fold_figures(events: int) -> Iterator[tuple[str, float]]:
+    """The fold in memory: as columns, as messages, and against plain dictionaries."""
+    batches = as_columns(plan(events * 2, hours=24, titles=TITLES), events)
+    by_message = [pb.RecordEventsRequest(events=as_messages(each)).SerializeToString() for each in batches]
+    yield "fold_events_per_s", fold_rate([pb.RecordEventsRequest(columns=each).SerializeToString() for each in batches])
+    rows = fold_rate(by_message)
+    yield "fold_messages_per_s", rows
+    yield "fold_vs_dict", rows / dict_rate(by_message)
 
 
 def main() -> None:
@@ -305,19 +317,19 @@ def main() -> None:
         "--events", type=int, default=10_000_000, help="imported before memory and reports are measured"
     )
     arguments = parser.parse_args()
-    batches = as_columns(plan(arguments.fold_events * 2, hours=24, titles=TITLES), arguments.fold_events)
-    by_column = [pb.RecordEventsRequest(columns=each).SerializeToString() for each in batches]
-    by_message = [pb.RecordEventsRequest(events=as_messages(each)).SerializeToString() for each in batches]
-    rows, dictionary = fold_rate(by_message), dict_rate(by_message)
-    found = {
-        "fold_events_per_s": fold_rate(by_column),
-        "fold_messages_per_s": rows,
-        "fold_vs_dict": rows / dictionary,
-        **asyncio.run(through_the_service(arguments)),
-    }
-    found = {name: round(value, 3) for name, value in found.items()}
-    for name, value in found.items():
-        print(f"{name:24} {value:>14,.3f}")
+    found: dict[str, float] = {}
+
+    def tell(name: str, value: float) -> None:
+        found[name] = round(value, 3)
+        print(f"{name:24} {value:>14,.3f}", flush=True)
+
+    async def service() -> None:
+        async for name, value in through_the_service(arguments):
+            tell(name, value)
+
+    for name, value in fold_figures(arguments.fold_events):
+        tell(name, value)
+    asyncio.run(service())
     if arguments.json:
         print(json.dumps(found))
 

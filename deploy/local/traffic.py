@@ -32,7 +32,7 @@ from tools.traffic import LIVE_TICK_S, history, present
 
 SEED = 20260111
 DAYS, HOURS_A_DAY, MINUTES_A_DAY = 28, 24, 1_440
-EVENTS = 400_000
+EVENTS = 600_000
 # As many a second as the history has on the mean.
 LIVE_RATE = EVENTS / (DAYS * MINUTES_A_DAY * 60)
 TITLES_MAX = 40

@@ -12,7 +12,7 @@ from services.metrics.domain import I64, U16, U32, U64, Bools
 HOURS_KEPT = 24
 # Linear probing stays near two probes up to this load; a slot has 14 bytes, so an id costs 21 to 42.
 LOAD_MAX = 0.66
-CAPACITY_MIN = 1 << 16
+CAPACITY_MIN = 1 << 20  # 14 MB, touched as ids come
 EMPTY = 0
 
 

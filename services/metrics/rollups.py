@@ -61,6 +61,7 @@ class Rollups:
         self._cache = PageCache(cache_bytes_max)
         # Only one coroutine at a time changes what is stored.
         self._storing = asyncio.Lock()
+        self._merging = asyncio.Lock()
         self._dropped = asyncio.Event()
         self._dropping: set[asyncio.Task[None]] = set()
 
@@ -79,7 +80,8 @@ class Rollups:
         )
         if manifest.position:
             await self._remember_ids(manifest.position, time_ms or 0)
-        await self.catch_up()
+        # The log may be long, as when all is derived anew.
+        await self.catch_up(storing=True)
 
     async def _adopt(self, manifest: Manifest) -> None:
         known = {each.id: each for each in self.segments}
@@ -94,14 +96,13 @@ class Rollups:
             hi, lo = codec.split_digests(digests)
             self.memory.remember(hi, lo, entry_ms)
 
-    async def catch_up(self) -> int:
-        """Folds what others wrote to the log; how many entries that were."""
+    async def catch_up(self, *, storing: bool = False) -> int:
+        """Folds what others wrote to the log; how many entries that were. `storing` keeps only its end in memory."""
         count = 0
         async for entry in self._store.entries(self.memory.position):
             self.memory.apply(entry.position, entry.time_ms, codec.decode(entry.frame, entry.id_digests))
             count += 1
-            if len(self.memory.sealed()) > SEALED_MAX:
-                # A long log, as when all is derived anew: memory holds only its end.
+            if storing and len(self.memory.sealed()) > SEALED_MAX:
                 await self.flush()
             await asyncio.sleep(0)
         return count
@@ -273,6 +274,10 @@ class Rollups:
 
     async def merge(self) -> bool:
         """Merges one run of segments, if there is one; generations are stored meanwhile."""
+        async with self._merging:
+            return await self._merge()
+
+    async def _merge(self) -> bool:
         run = segment.mergeable(self.segments)
         if run is None:
             return False

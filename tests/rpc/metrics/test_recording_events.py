@@ -195,6 +195,25 @@ async def test_rollups_derived_anew_equal_the_live_ones_bit_for_bit(database, mo
     assert await rollup_digest(in_memory) == stored
 
 
+async def test_the_log_waits_for_rollups_so_that_memory_stays_bounded(database, monkeypatch):
+    from services.metrics import rollups
+
+    await small_generations(monkeypatch)
+    monkeypatch.setattr(rollups, "SEALED_MAX", 2)
+    async with metrics_on(database) as running:
+        waiting = []
+        for number in range(9):
+            sent = await running.stub.RecordEvents(a_batch(f"b{number}.", 5))
+            assert sent.accepted_count == 5
+            waiting.append(len(running.wired.rollups.memory.sealed()))
+        assert max(waiting) == 3
+        assert running.wired.rollups.manifest.position >= 5
+    # A process that starts with a long log stores as it reads.
+    again = await rebuild.loaded(database, "other_")
+    assert again.manifest.position >= 8
+    assert again.memory.accepted_count == 45
+
+
 async def test_two_processes_share_a_log_and_count_nothing_twice(database):
     """The same events through both at once: each counts once, and both end with the same numbers."""
     async with metrics_on(database) as one, metrics_on(database) as two:
