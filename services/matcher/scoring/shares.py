@@ -14,7 +14,9 @@ import numpy.typing as npt
 
 from services.matcher.scoring.forest import Floats, Forest, Ints, Paths, leaf_tables
 
-CASES_MAX = 512  # of one cluster; more make fewer clusters and colder tables (256: 34 µs a row, 1024: 25, in 24 MB)
+CASES_MAX = (
+    1024  # of one cluster; more make fewer clusters and larger tables (256: 34 µs a row in 10 MB, 1024: 25 in 24)
+)
 ROWS_PER_STEP = 64
 
 Doubles = npt.NDArray[np.float64]

@@ -1,6 +1,10 @@
 """Matches, anchors, the feed and rematches: from the domain to the wire."""
 
+import functools
 from collections.abc import Iterable
+from datetime import datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis.timestamps import timestamp
 from protos.matcher.v1 import matcher_pb2 as pb
@@ -40,9 +44,15 @@ def match_message(match: Match) -> pb.Match:
         catalog_revision=match.catalog_revision,
         decided_by=match.decided_by.value,
         calibration_version=match.calibration_version,
-        create_time=timestamp(match.create_time),
-        update_time=timestamp(match.update_time),
+        create_time=_moment(match.create_time),
+        update_time=_moment(match.update_time),
     )
+
+
+@functools.lru_cache(maxsize=16)
+def _moment(moment: datetime) -> Timestamp:
+    """The matches of a batch were made at one time. The message is copied into theirs, never changed."""
+    return timestamp(moment)
 
 
 def _evidence(evidence: Evidence) -> pb.Evidence:

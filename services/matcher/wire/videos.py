@@ -22,6 +22,7 @@ from services.matcher.domain import (
 from services.matcher.wire.times import seconds_of
 
 DIGEST_BYTES = 16
+ACCOUNT_TYPES: dict[int, AccountType] = {each.value: each for each in AccountType}
 MADE: tuple[Literal["screen_text", "made_frames", "likenesses"], ...] = ("screen_text", "made_frames", "likenesses")
 
 
@@ -128,7 +129,7 @@ def _creator(message: pb.Creator, at: str) -> Creator:
         is_verified=message.is_verified,
         region_code=message.region_code,
         strike_score=message.strike_score,
-        account_type=AccountType(message.account_type),
+        account_type=ACCOUNT_TYPES[message.account_type],
         strike_time_s=strikes_s,
     )
 
