@@ -46,6 +46,7 @@ def reconciled(
         before = known.get(each.video_id)
         ledger += _rows(before, each, now, len(ledger))
     done = tuple(task.id for task in terms.tasks if task_progress(task, terms, submissions).is_done)
+    ledger += _task_rows(enrolment.done_task_ids, done, now, len(ledger))
     return replace(enrolment, submissions=tuple(submissions), done_task_ids=done, ledger=tuple(ledger))
 
 
@@ -57,6 +58,12 @@ def newcomers(terms: Terms, known: Mapping[str, object], videos: Iterable[Video]
         if video.id not in known and match_in(terms, video) is not None and _in_window(terms, video.create_time)
     ]
     return sorted(found, key=lambda video: (video.create_time, video.id))
+
+
+def stepped(enrolment: Enrolment, act: str, *, reason: str, now: datetime) -> Enrolment:
+    """The enrolment with a row for a step its creator took: joined, chose a team, accepted newer rules."""
+    row = _row(len(enrolment.ledger) + 1, act, now, "", actor=enrolment.creator_id, reason=reason)
+    return replace(enrolment, ledger=(*enrolment.ledger, row))
 
 
 def submitted(enrolment: Enrolment, video_id: str, now: datetime, actor: str) -> Enrolment:
@@ -168,6 +175,16 @@ def _rows(before: Submission | None, after: Submission, now: datetime, count: in
         number = count + len(rows) + 1
         rows.append(_row(number, act, now, after.video_id, actor=SYSTEM_ACTOR, reason=why))
     return rows
+
+
+def _task_rows(before: tuple[str, ...], after: tuple[str, ...], now: datetime, count: int) -> list[Movement]:
+    """A task was done, or is not done any more."""
+    moved = [("task_done", each) for each in after if each not in before]
+    moved += [("task_undone", each) for each in before if each not in after]
+    return [
+        _row(count + number, act, now, "", actor=SYSTEM_ACTOR, reason=task_id)
+        for number, (act, task_id) in enumerate(moved, start=1)
+    ]
 
 
 def _row(number: int, act: str, now: datetime, video_id: str, *, actor: str, reason: str = "") -> Movement:

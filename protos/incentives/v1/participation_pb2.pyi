@@ -826,7 +826,8 @@ class LedgerEntry(_message.Message):
     """Video; only for progress."""
     act: _builtins.str
     """What happened: stock_added, claimed, waitlisted, promoted, redeemed, fulfilled, expired, revoked, rolled_back,
-    held, released, frozen, unfrozen, shipping, submitted, counted, uncounted, review_accepted, review_rejected.
+    held, released, frozen, unfrozen, shipping, joined, team_chosen, revision_accepted, submitted, counted, uncounted,
+    review_accepted, review_rejected, task_done, task_undone.
     """
     stock_delta: _builtins.int
     """Change of the reward's available stock: +n into stock, -1 out of it, 0 where it did not move."""

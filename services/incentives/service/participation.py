@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from chassis.errors import Unavailable, Violation
@@ -31,7 +32,7 @@ from services.incentives.participation import (
     Review,
     SubmissionState,
 )
-from services.incentives.progress import reviewed, submitted, summary, task_progress
+from services.incentives.progress import reviewed, stepped, submitted, summary, task_progress
 from services.incentives.service.renewal import Renewal, until_stored
 from services.incentives.service.stocks import StockBoard
 from services.incentives.standing import reward_progress
@@ -83,7 +84,7 @@ class ParticipationCases:
                 mine = await self._stores.grants.of_creators(campaign_id, [creator_id])
                 if any(grant.is_open for grant in mine):
                     raise TeamFixed(metadata={"team_id": enrolment.team_id})
-                await self._renewal.renewed(campaign, creator_id, lambda before: replace(before, team_id=team_id))
+                await self._renewal.renewed(campaign, creator_id, partial(_in_team, team_id, self._now()))
             return {"enrolment_id": enrolment.id}
 
         await self._stores.requests.once("choose_team", request_id, (campaign_id, creator_id, team_id), choose)
@@ -93,13 +94,7 @@ class ParticipationCases:
         async def accept() -> dict[str, str]:
             campaign = await self._open(campaign_id)
             revision = campaign.revision
-            await self._renewal.renewed(
-                campaign,
-                creator_id,
-                lambda before: replace(
-                    before, revision=revision, has_moved=before.has_moved or before.revision != revision
-                ),
-            )
+            await self._renewal.renewed(campaign, creator_id, partial(_under, revision, self._now()))
             return {"enrolment_id": enrolment_id(campaign_id, creator_id)}
 
         await self._stores.requests.once("accept_revision", request_id, (campaign_id, creator_id), accept)
@@ -251,7 +246,8 @@ class ParticipationCases:
             create_time=now,
             outbox=(OutboxEvent(id=derived_id("joined", identity), kind="campaign_join", create_time=now),),
         )
-        return await self._renewal.looked_at(campaign, fresh)
+        joined = stepped(fresh, "joined", reason=f"revision {campaign.revision}", now=now)
+        return await self._renewal.looked_at(campaign, joined)
 
     async def _seated(self, campaign: Campaign, enrolment: Enrolment) -> None:
         """Stores it; where the campaign bounds its creators, under the next free seat, which a unique index keeps."""
@@ -312,3 +308,17 @@ class ParticipationCases:
             summary=summary(tasks),
             as_of_time=enrolment.counted_time or enrolment.create_time,
         )
+
+
+def _in_team(team_id: str, now: datetime, before: Enrolment) -> Enrolment:
+    if before.team_id == team_id:
+        return before
+    return stepped(replace(before, team_id=team_id), "team_chosen", reason=team_id, now=now)
+
+
+def _under(revision: int, now: datetime, before: Enrolment) -> Enrolment:
+    """Moved to newer rules by the creator's own wish."""
+    if before.revision == revision:
+        return before
+    moved = replace(before, revision=revision, has_moved=True)
+    return stepped(moved, "revision_accepted", reason=f"revision {revision}", now=now)

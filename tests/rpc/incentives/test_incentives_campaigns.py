@@ -171,6 +171,8 @@ async def test_who_joined_keeps_the_rules_they_joined_under(house):
     accepted = await house.call("AcceptRevision", campaign_id=campaign.id, creator_id="ann")
     assert accepted.campaign_revision == changed.campaign.revision
     assert not (await house.progress(campaign, "ann")).tasks[0].is_done
+    ledger = await house.call("ListLedger", campaign_id=campaign.id, creator_id="ann", kind=3)
+    assert [each.act for each in ledger.entries][-2:] == ["revision_accepted", "task_undone"]
     revisions = (await house.call("ListCampaignRevisions", campaign_id=campaign.id, page_size=2)).revisions
     assert [each.revision for each in revisions] == [3, 2]
     assert list(revisions[0].changed_paths) == ["tasks"]

@@ -244,5 +244,7 @@ async def test_team_rewards_are_for_their_team(house):
     assert moved.team_id == "b"
     await house.claim(campaign, "ann", "blue")
     await house.claim(campaign, "ann", "all")
+    ledger = await house.call("ListLedger", campaign_id=campaign.id, creator_id="ann", kind=3)
+    assert ("team_chosen", "b", "ann") in {(each.act, each.reason, each.actor) for each in ledger.entries}
     fixed = await refused(house.call("ChooseTeam", campaign_id=campaign.id, creator_id="ann", team_id="r"))
     assert fixed.reason == "TEAM_FIXED"

@@ -227,7 +227,7 @@ async def test_the_ledger_has_a_row_for_each_movement_and_sums_up_to_the_stock(h
         ("bob", "claimed", -1),
         ("bob", "expired", 1),
     ]
-    assert {each.act for each in rows if each.kind == 3} == {"submitted", "counted"}
+    assert {each.act for each in rows if each.kind == 3} == {"joined", "submitted", "counted", "task_done"}
     assert len({each.id for each in rows}) == len(rows)
     first = await house.call("ListLedger", campaign_id=campaign.id)
     assert [(each.balance, each.available_count) for each in first.balances] == [(1, 1)]

@@ -72,7 +72,7 @@ async def test_a_late_approval_counts(house):
     await house.act(campaign.id, "END")
     await house.tell("v1", "ann", MatchState.APPROVED, create_time=made)
     await house.claim(campaign, "ann")
-    assert await acts(house, campaign, "ann") == ["submitted", "counted"]
+    assert await acts(house, campaign, "ann") == ["joined", "submitted", "counted", "task_done"]
 
 
 async def test_a_lost_match_freezes_what_it_earned_and_a_won_appeal_releases_it(house):
@@ -97,7 +97,10 @@ async def test_a_lost_match_freezes_what_it_earned_and_a_won_appeal_releases_it(
     await house.tell(video_id, "ann", MatchState.APPROVED)
     redeemed = await house.call("RedeemGrant", grant_id=grant.id, creator_id="ann")
     assert redeemed.state == pb.GRANT_STATE_REDEEMED
-    assert await acts(house, campaign, "ann") == ["submitted", "counted", "uncounted", "counted"]
+    rows = [("joined", "revision 2"), ("submitted", "found by its match"), ("counted", ""), ("task_done", "one")]
+    rows += [("uncounted", "MATCH_NOT_APPROVED"), ("task_undone", "one"), ("counted", ""), ("task_done", "one")]
+    ledger = await house.call("ListLedger", campaign_id=campaign.id, creator_id="ann", kind=3)
+    assert [(each.act, each.reason) for each in ledger.entries] == rows
     assert await acts(house, campaign, "ann", kind=2) == ["claimed", "frozen", "unfrozen", "redeemed"]
 
 
@@ -224,7 +227,14 @@ async def test_a_studio_may_look_at_each_video_first(house):
     assert (no.state, no.review_reason) == (pb.SUBMISSION_STATE_REJECTED, "blurry")
     yes = await house.call("ReviewSubmission", **review, decision=ipb.REVIEW_DECISION_ACCEPT, reason="fine")
     assert yes.state == pb.SUBMISSION_STATE_COUNTED
-    assert await acts(house, campaign, "ann") == ["submitted", "review_rejected", "review_accepted", "counted"]
+    assert await acts(house, campaign, "ann") == [
+        "joined",
+        "submitted",
+        "review_rejected",
+        "review_accepted",
+        "counted",
+        "task_done",
+    ]
     missing = await refused(
         house.call("ReviewSubmission", campaign_id=campaign.id, video_id="v9", decision=1, reason="?")
     )

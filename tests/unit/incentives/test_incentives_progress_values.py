@@ -130,6 +130,9 @@ def test_the_same_facts_again_change_nothing_and_every_step_has_a_row(worlds):
         assert [row.number for row in after.ledger] == list(range(1, len(after.ledger) + 1))
         assert len(after.submissions) <= 3
         enrolment = after
+    tasks = [row.act for row in enrolment.ledger if row.reason == "one"]
+    assert tasks == ["task_done", "task_undone"] * (len(tasks) // 2) + ["task_done"] * (len(tasks) % 2)
+    assert enrolment.done_task_ids == ("one",) * (len(tasks) % 2)
     for submission in enrolment.submissions:
         acts = [row.act for row in enrolment.ledger if row.video_id == submission.video_id]
         assert acts[0] == "submitted"
