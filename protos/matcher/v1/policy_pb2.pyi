@@ -348,7 +348,7 @@ class SimulatePolicyRequest(_message.Message):
     title_id: _builtins.str
     """Only this title; empty: all."""
     match_count_max: _builtins.int
-    """At most this many stored matches, in the order of their videos' ids; 0 means 20,000."""
+    """At most this many stored matches, a fair sample of the videos; 0 means 20,000."""
     @_builtins.property
     def policy(self) -> Global___Policy:
         """… or one that is not stored; exactly one of both."""

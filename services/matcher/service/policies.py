@@ -97,7 +97,7 @@ class Policies:
         tally = Tally(match_count_max or SIMULATED_MAX)
         regime = self._regime.now()
         other = replace(regime, policy=tried)
-        async for page in self._shelf.videos.walk(title_id=title_id, batch_size=PAGE):
+        async for _, page in self._shelf.videos.walk(title_id=title_id, batch_size=PAGE):
             for video in page:
                 if tally.is_full:
                     break

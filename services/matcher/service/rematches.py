@@ -131,7 +131,7 @@ class Rematching:
         async for step in self._back_catalog.touched(_shapes_of(titles)):
             changed += await self._match_all(step.videos, Cause.TITLE, self._videos_per_s)
         for title in titles:
-            async for page in self._videos.walk(title_id=title.id, lean=False, batch_size=VIDEOS_PER_STEP):
+            async for _, page in self._videos.walk(title_id=title.id, lean=False, batch_size=VIDEOS_PER_STEP):
                 kept = [self._decode_video(each.body, each.digest) for each in page]
                 changed += await self._match_all(kept, Cause.TITLE, self._videos_per_s)
         return changed
@@ -143,12 +143,12 @@ class Rematching:
 
     async def _sweep(self, name: str) -> None:
         cause, _, title_id = name.removeprefix(SWEEP).partition(":")
-        after_id = await self._state.cursor(name)
-        if after_id is None:
+        after = await self._state.cursor(name)
+        if after is None:
             return
-        async for page in self._videos.walk(after_id=after_id, title_id=title_id, lean=False, batch_size=SWEEP_STEP):
+        async for cursor, page in self._videos.walk(after, title_id=title_id, lean=False, batch_size=SWEEP_STEP):
             await self.decide_again(page, Cause(int(cause)))
-            await self._state.put_cursor(name, page[-1].id)
+            await self._state.put_cursor(name, cursor)
             await asyncio.sleep(len(page) / self._videos_per_s)
         await self._state.drop_cursor(name)
 

@@ -1,5 +1,6 @@
 """Videos, matches and changes as documents, and back."""
 
+import zlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -26,6 +27,7 @@ from services.matcher.text.matches import SignalType
 Document = dict[str, Any]
 
 # Read without evidence, records and bodies: what anchors and lists of states need.
+BUCKETS = 4_096
 LEAN = {"b": 0, "ms.ev": 0, "ms.rec": 0}
 
 
@@ -33,6 +35,7 @@ def video_document(video: StoredVideo) -> Document:
     """`k` holds a key for each match, its state and its title, by which titles list their videos."""
     return {
         "_id": video.id,
+        "g": bucket_of(video.id),
         "v": video.version,
         "d": video.digest,
         "b": video.body,
@@ -41,6 +44,11 @@ def video_document(video: StoredVideo) -> Document:
         "st": standing_document(video.standing),
         "ms": [match_document(match) for match in video.matches],
     }
+
+
+def bucket_of(video_id: str) -> int:
+    """Spreads videos evenly over BUCKETS."""
+    return zlib.crc32(video_id.encode()) % BUCKETS
 
 
 def video_of(document: Document) -> StoredVideo:

@@ -8,9 +8,12 @@ from pymongo import UpdateOne
 from chassis.mongo import Database, deadline
 from services.matcher.domain import MatchChange, MatchState, Stats, StoredVideo
 from services.matcher.store.commit import CHANGES_PER_DOCUMENT_MAX
-from services.matcher.store.documents import LEAN, Document, changes_of, title_key, video_of
+from services.matcher.store.documents import BUCKETS, LEAN, Document, changes_of, title_key, video_of
 
 BATCH_KEPT_S = 24 * 3600
+FIRST_BUCKETS = 16  # to begin with: of a million videos they hold four thousand
+WIDE = 4  # times a page's size may be read at once
+SCAN_S = 60.0
 
 
 class Videos:
@@ -23,6 +26,7 @@ class Videos:
     async def ensure_indexes(self) -> None:
         with deadline():
             await self._videos.create_index([("k", 1), ("n", -1), ("_id", 1)])
+            await self._videos.create_index("g")
             await self._database.batches.create_index("t", expireAfterSeconds=BATCH_KEPT_S)
             for name in ("changes", "audit", "stats"):
                 await self._database[name].create_index("t")
@@ -51,20 +55,41 @@ class Videos:
             return [video_of(document) async for document in cursor]
 
     async def walk(
-        self, *, after_id: str = "", title_id: str = "", lean: bool = True, batch_size: int = 500
-    ) -> AsyncIterator[list[StoredVideo]]:
-        """All videos with matches (to a title) in order of their ids, some at a time."""
-        query: Document = {"k": {"$in": [title_key(state, title_id) for state in MatchState]}} if title_id else {}
-        while True:
+        self, after: str = "", *, title_id: str = "", lean: bool = True, batch_size: int = 500
+    ) -> AsyncIterator[tuple[str, list[StoredVideo]]]:
+        """All videos with matches (to a title), some at a time, each time with where to go on after them."""
+        steps = self._title_steps(title_id, after, batch_size) if title_id else self._bucket_steps(after, batch_size)
+        async for before, end, query in steps:
             with deadline():
-                cursor = self._videos.find(
-                    {**query, "_id": {"$gt": after_id}}, LEAN if lean else None, sort=[("_id", 1)]
-                )
-                page = [video_of(document) async for document in cursor.limit(batch_size)]
-            if not page:
-                return
-            yield page
-            after_id = page[-1].id
+                found = [video_of(each) async for each in self._videos.find(query, LEAN if lean else None)]
+            for at in range(0, len(found), batch_size):
+                chunk = found[at : at + batch_size]
+                yield end if at + batch_size >= len(found) else before, chunk
+
+    async def _title_steps(self, title_id: str, after: str, count: int) -> AsyncIterator[tuple[str, str, Document]]:
+        """By the ids of the title's videos, which are few."""
+        keys = {"k": {"$in": [title_key(state, title_id) for state in MatchState]}}
+        with deadline(SCAN_S):
+            found = sorted([each["_id"] async for each in self._videos.find(keys, {"_id": 1}) if each["_id"] > after])
+        for at in range(0, len(found), count):
+            chosen = found[at : at + count]
+            yield after, chosen[-1], {"_id": {"$in": chosen}}
+            after = chosen[-1]
+
+    async def _bucket_steps(self, after: str, count: int) -> AsyncIterator[tuple[str, str, Document]]:
+        """By ranges of buckets, as many as hold about so many videos: no store has to walk along `_id`, and whoever
+        stops early has seen a fair sample.
+        """
+        at, width = int(after or 0), FIRST_BUCKETS
+        while at < BUCKETS:
+            end = min(BUCKETS, at + width)
+            query = {"g": {"$gte": at, "$lt": end}}
+            with deadline():
+                held = await self._videos.count_documents(query)
+            if held <= WIDE * count or width == 1:
+                yield str(at), str(end), query
+                at = end
+            width = max(1, min(4 * width, width * count // max(1, held)))
 
     async def known_request(self, request_id: str) -> str | None:
         """The body hash of a batch that was written under this request id."""

@@ -263,6 +263,26 @@ async def test_the_export_of_an_audit_goes_on_from_a_known_link(single_reads):
     assert reason_of(raised.value) == "AUDIT_BROKEN"
 
 
+@pytest.mark.parametrize("title_id", ["", "dune"])
+async def test_a_walk_meets_every_video_once_and_goes_on_from_where_it_was(world, title_id):
+    for at in range(0, 400, 100):
+        await world.match(*[a_video(f"v{number}", "Dune") for number in range(at, at + 100)])
+    videos = world.wired.rematching._videos
+
+    async def walked(after=""):
+        pages = [(cursor, [video.id for video in page]) async for cursor, page in videos.walk(after, **given)]
+        return [cursor for cursor, _ in pages], [video_id for _, page in pages for video_id in page]
+
+    given = {"title_id": title_id, "batch_size": 40}
+    cursors, ids = await walked()
+    assert len(ids) == len(set(ids)) == 400
+    assert len(cursors) >= 10
+    met = [set(ids[: 400 - len((await walked(cursor))[1])]) for cursor in cursors[::4]]
+    for cursor, before in zip(cursors[::4], met, strict=True):
+        assert before | set((await walked(cursor))[1]) == set(ids), "nothing is left out"
+    assert (await walked(cursors[-1]))[1] == []
+
+
 async def test_lists_of_versions_come_in_pages(world):
     from services.matcher.calibration import Calibration
 

@@ -98,7 +98,7 @@ async def test_every_stored_decision_replays_to_the_same_bytes(world):
     await world.match(a_video("v0", "Dune and Up"))
     stored = [
         match
-        async for page in world.wired.rematching._videos.walk(lean=False)
+        async for _, page in world.wired.rematching._videos.walk(lean=False)
         for video in page
         for match in video.matches
     ]
