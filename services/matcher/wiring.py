@@ -117,15 +117,7 @@ async def wire(outside: Outside) -> Wired:
     )
     back_catalog = BackCatalog(shelf.segments, touch_index, seen, decode_video=decode_video, clock=clock)
     rematching = _rematching(outside, matching, regime, shelf, back_catalog, clock)
-    follower = CatalogFollower(
-        index,
-        outside.feed,
-        rematching,
-        state=shelf.state,
-        folder=outside.index_folder,
-        clock=clock,
-        telemetry=outside.telemetry,
-    )
+    follower = _follower(outside, index, rematching, shelf, clock)
     qualities = Qualities(shelf.tasks, clock)
     learning = Learning(shelf, index, regime, qualities, clock=clock, token_key=token_key)
     hearings = Hearings(shelf, matching, anchors, regime, clock=clock, new_id=new_id, token_key=token_key)
@@ -199,6 +191,20 @@ def _closer(outside: Outside, queue: LookQueue, matching: Matching, index: LiveI
         reader=outside.reader,
         has_checks=outside.has_likeness_checks,
         with_made=outside.with_made,
+        telemetry=outside.telemetry,
+    )
+
+
+def _follower(
+    outside: Outside, index: LiveIndex, rematching: Rematching, shelf: Shelf, clock: StoreClock
+) -> CatalogFollower:
+    return CatalogFollower(
+        index,
+        outside.feed,
+        rematching,
+        state=shelf.state,
+        folder=outside.index_folder,
+        clock=clock,
         telemetry=outside.telemetry,
     )
 
