@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from services.matcher.domain import DecidedBy, MatchState, TitleState
 from services.matcher.policy import (
@@ -51,8 +52,8 @@ def _embargo(policy: Policy, facts: Facts) -> Gate:  # noqa: ARG001
     return Gate(
         code=GateCode.EMBARGO,
         passed=passed,
-        value=f"{facts.now_s:.0f}",
-        threshold=f"{facts.embargo_lift_s:.0f}",
+        value=_moment(facts.now_s),
+        threshold=_moment(facts.embargo_lift_s) if facts.embargo_lift_s else "none",
         gap=0.0 if passed else gap,
         remedy="" if passed else f"The title is announced in {_days(gap)}.",
     )
@@ -219,6 +220,11 @@ def _count(policy: Policy, held: int, code: GateCode, counted: tuple[int, int]) 
         gap=0.0 if passed else float(missing),
         remedy="" if passed else f"{missing:,} more {code.name.lower()}",
     )
+
+
+def _moment(unix_s: float) -> str:
+    """RFC 3339, to the second."""
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _days(seconds: float) -> str:
