@@ -121,6 +121,14 @@ class LiveIndex:
         else:
             self.registry.pop(title_id, None)
 
+    def forget(self) -> None:
+        """Drops what is known of titles beside their names, which stay in use until the next swap."""
+        self.cards.clear()
+        self.registry.clear()
+        self.put_songs(dict.fromkeys(self.soundtracks, ()))
+        for title_id in list(self.references):
+            self.put_bank(ReferenceBank(title_id=title_id, references=()))
+
     def put_songs(self, songs: Mapping[str, tuple[str, ...]]) -> None:
         """Songs by title; few titles have any, so that the index of sounds is made anew at each change."""
         if all(self.soundtracks.get(title_id, ()) == names for title_id, names in songs.items()):

@@ -106,7 +106,7 @@ class CatalogFollower:
     async def start_over(self) -> None:
         """The catalog never gave out our revision: it was set up anew, and the index is another catalog's."""
         self._log.warning("the catalog begins anew", revision=self._index.revision)
-        self._index.cards.clear()
+        self._index.forget()
         await self.first_load()
         await self._state.put_cursor(TOUCHED, self._index.revision)
         self._is_caught_up = False
