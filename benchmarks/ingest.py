@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -317,6 +318,8 @@ def main() -> None:
         "--events", type=int, default=10_000_000, help="imported before memory and reports are measured"
     )
     arguments = parser.parse_args()
+    # However it ends, the servers end with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     found: dict[str, float] = {}
 
     def tell(name: str, value: float) -> None:

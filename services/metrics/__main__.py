@@ -8,7 +8,7 @@ from chassis.server import Registration
 from chassis.telemetry import Telemetry
 from protos.catalog.v1 import catalog_pb2_grpc
 from protos.metrics.v1 import metrics_pb2_grpc
-from services.metrics import rebuild
+from services.metrics import allocator, rebuild
 from services.metrics.config import MetricsSettings
 from services.metrics.rpc.feed import CatalogFeed
 from services.metrics.rpc.servicer import SERVICE_NAME, MetricsServicer
@@ -51,5 +51,6 @@ async def derive(act: str) -> None:
 
 
 if __name__ == "__main__":
+    allocator.tune()
     acts = [act for act in sys.argv[1:] if act in {"verify", "rebuild"}]
     server.run(lambda: derive(acts[0]) if acts else main(), name=NAME)

@@ -12,7 +12,8 @@ from services.metrics.domain import I64, U16, U32, U64, Bools
 HOURS_KEPT = 24
 # Linear probing stays near two probes up to this load; a slot has 14 bytes, so an id costs 21 to 42.
 LOAD_MAX = 0.66
-CAPACITY_MIN = 1 << 20  # 14 MB, touched as ids come
+CAPACITY_MIN = 1 << 18  # 4 MB
+PIECE = 1 << 18  # bounds scratch arrays
 EMPTY = 0
 
 
@@ -71,23 +72,22 @@ class SeenIds:
         return found
 
     def _make_room(self, more: int, hour: int) -> None:
-        if hour > self._newest + 1 or self._count + more > LOAD_MAX * len(self._hi):
+        is_old = self._count and hour > self._newest + 1
+        if is_old or self._count + more > LOAD_MAX * len(self._hi):
             self._rebuild(more, max(hour, self._newest))
         self._newest = max(hour, self._newest)
 
     def _rebuild(self, more: int, hour: int) -> None:
         """Forgets what is too old and takes the size the rest needs."""
-        kept = (self._hour != EMPTY) & _is_recent(self._hour, hour)
-        hi, lo, hours = self._hi[kept], self._lo[kept], self._hour[kept]
+        old = [(self._hi[at], self._lo[at], self._hour[at]) for at in _pieces(len(self._hi))]
+        kept = [(hours != EMPTY) & _is_recent(hours, hour) for _, _, hours in old]
         capacity = CAPACITY_MIN
-        while len(hi) + more > LOAD_MAX * capacity:
+        while sum(map(np.count_nonzero, kept)) + more > LOAD_MAX * capacity:
             capacity *= 2
         self._allocate(capacity)
         self._count = 0
-        step = 1 << 18  # bounds the scratch arrays
-        for start in range(0, len(hi), step):
-            piece = slice(start, start + step)
-            self._insert(hi[piece], lo[piece], hours[piece])
+        for (hi, lo, hours), mask in zip(old, kept, strict=True):
+            self._insert(hi[mask], lo[mask], hours[mask])
 
     def _insert(self, hi: U64, lo: U32, hours: U16) -> None:
         """Puts distinct new rows into free slots."""
@@ -123,11 +123,15 @@ def _upper(lo: U64) -> U32:
     return (lo >> np.uint64(32)).astype(np.uint32)
 
 
+def _pieces(length: int) -> list[slice]:
+    return [slice(start, start + PIECE) for start in range(0, length, PIECE)]
+
+
 def _stored(hour: int) -> int:
     return hour % 65_535 + 1
 
 
 def _is_recent(stored: U16, hour: int) -> Bools:
-    age = (_stored(hour) - stored.astype(np.int64)) % 65_535
+    age = (_stored(hour) - stored.astype(np.int32)) % 65_535
     # Hours may run back a little between processes: an id of a later hour is recent too.
     return (age <= HOURS_KEPT) | (age >= 65_535 - HOURS_KEPT)

@@ -169,13 +169,13 @@ class Run(Mapping[Table, Rows]):
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
-        self._people = facts.take(facts.agent == Agent.HUMAN)
         self._made: dict[Table, Rows] = {}
 
     def __getitem__(self, table: Table) -> Rows:
         if table not in self._made:
             build = next(build for build, tables in BUILDS.items() if table in tables)
-            self._made |= build(self.facts, self._people, BUILDS[build])
+            people = self.facts.take(self.facts.agent == Agent.HUMAN)
+            self._made |= build(self.facts, people, BUILDS[build])
         return self._made[table]
 
     def __iter__(self) -> Iterator[Table]:

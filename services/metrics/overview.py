@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from services.metrics import keys
-from services.metrics.domain import DAY_MINUTES, F64, HOUR_MINUTES, I64, U64, Agent, EventType
+from services.metrics.domain import DAY_MINUTES, F64, HOUR_MINUTES, I64, U32, U64, Agent, EventType
 from services.metrics.fold import Table
 from services.metrics.rows import Rows
 
@@ -89,7 +89,7 @@ class Overview:
         self.hours = Buckets(HOUR_MINUTES)  # key: title * REGIONS + region
         self.days = Buckets(DAY_MINUTES)  # key: title * TYPES + type
         self.first_hour: I64 = np.zeros(0, np.int64)  # each title's first hour, as far as is known
-        self._standings: dict[tuple[int, EventType], tuple[I64, I64]] = {}
+        self._standings: dict[tuple[int, EventType], tuple[U32, I64]] = {}
         self._kinds: I64 = np.zeros(0, np.int64)
 
     def add(self, tables: Mapping[Table, Rows]) -> None:
@@ -136,14 +136,14 @@ class Overview:
         for window in WINDOW_DAYS:
             totals = self._totals(today - window + 1, today + 1, len(kinds)).reshape(len(kinds), TYPES)
             for kind in EventType:
-                held = np.flatnonzero(totals[:, kind])
+                held = np.flatnonzero(totals[:, kind]).astype(np.uint32)
                 found[window, kind] = (held, totals[held, kind].astype(np.int64))
         self._standings, self._kinds = found, kinds
 
     def standing(self, title: int, kind: EventType, period_days: float) -> Standing:
         """Where a title stands among those of its kind with any such event, in the window nearest to the period."""
         window = min(WINDOW_DAYS, key=lambda days: abs(days - period_days))
-        titles, sums = self._standings.get((window, kind), (np.zeros(0, np.int64), np.zeros(0, np.int64)))
+        titles, sums = self._standings.get((window, kind), (np.zeros(0, np.uint32), np.zeros(0, np.int64)))
         if not 0 <= title < len(self._kinds):
             return Standing()
         alike = sums[self._kinds[titles] == self._kinds[title]]

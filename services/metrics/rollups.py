@@ -28,9 +28,9 @@ MINUTES_KEPT_MS = 8 * DAY_MINUTES * MINUTE_MS
 MINUTE_TABLES = (Table.CELLS_MINUTE, Table.VIEWERS_MINUTE)
 NAMES_A_PAGE = 8_192
 # Generations that may wait to be stored, some 20 MB each; then the log waits, too.
-SEALED_MAX = 4
-# Merging holds about this many pages of 16,384 rows at once: 25 MB.
-WINDOW_PAGES = 64
+SEALED_MAX = 2
+# Merging holds about this many pages of 16,384 rows at once: 12 MB.
+WINDOW_PAGES = 32
 # A query that began before a merge may still read the merged segments.
 DROP_AFTER_S = 30.0
 

@@ -1,7 +1,9 @@
 """Taking events in: record_events, import_events, batch_get_video_counts, get_ingest_info."""
 
+import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +22,30 @@ from services.metrics.rollups import MINUTE_TABLES, MINUTES_KEPT_MS, Query, Roll
 from services.metrics.texts import Texts
 
 REJECTED_SHOWN_MAX = 100
+# An entry of the log holds what came while the one before was written.
+PIECES_AT_ONCE = 16
 ANY_AGE_MS = 1 << 62
+
+
+class _Tally:
+    """The sum of an import."""
+
+    def __init__(self) -> None:
+        self.total = Receipt(accepted_count=0, duplicate_count=0, rejected=(), log_position=0)
+        self.rejected_count = self._seen = 0
+
+    async def add(self, count: int, under_way: Awaitable[Receipt]) -> None:
+        """Takes in a piece of so many events when it is done."""
+        got = await under_way
+        shown = tuple(replace(each, index=each.index + self._seen) for each in got.rejected)
+        self.total = Receipt(
+            accepted_count=self.total.accepted_count + got.accepted_count,
+            duplicate_count=self.total.duplicate_count + got.duplicate_count,
+            rejected=(*self.total.rejected, *shown)[:REJECTED_SHOWN_MAX],
+            log_position=got.log_position,
+        )
+        self.rejected_count += len(got.rejected)
+        self._seen += count
 
 
 class Ingest:
@@ -63,21 +88,21 @@ class Ingest:
         return await self._taken(batches, Arrival(received_ms=self._now_ms(), sent_ms=sent_ms))
 
     async def import_events(self, pieces: AsyncIterator[Sequence[RawEvents]]) -> tuple[Receipt, int]:
-        """Takes events of any age; also how many were rejected."""
-        total = Receipt(accepted_count=0, duplicate_count=0, rejected=(), log_position=0)
-        seen = rejected_count = 0
-        async for batches in pieces:
-            got = await self._taken(batches, Arrival(received_ms=self._now_ms(), late_ms_max=ANY_AGE_MS))
-            shown = tuple(replace(each, index=each.index + seen) for each in got.rejected)
-            total = Receipt(
-                accepted_count=total.accepted_count + got.accepted_count,
-                duplicate_count=total.duplicate_count + got.duplicate_count,
-                rejected=(*total.rejected, *shown)[:REJECTED_SHOWN_MAX],
-                log_position=got.log_position,
-            )
-            rejected_count += len(got.rejected)
-            seen += sum(map(len, batches))
-        return total, rejected_count
+        """Takes events of any age, pieces side by side so that they share log entries; also how many were rejected."""
+        tally = _Tally()
+        under_way: deque[tuple[int, asyncio.Task[Receipt]]] = deque()
+        try:
+            async for batches in pieces:
+                arrival = Arrival(received_ms=self._now_ms(), late_ms_max=ANY_AGE_MS)
+                under_way.append((sum(map(len, batches)), asyncio.create_task(self._taken(batches, arrival))))
+                if len(under_way) >= PIECES_AT_ONCE:
+                    await tally.add(*under_way.popleft())
+            while under_way:
+                await tally.add(*under_way.popleft())
+        finally:
+            for _, task in under_way:
+                task.cancel()
+        return tally.total, tally.rejected_count
 
     def _now_ms(self) -> int:
         return int(self._clock.now().timestamp() * 1000)

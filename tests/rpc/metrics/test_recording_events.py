@@ -160,7 +160,9 @@ async def test_a_restart_forgets_no_event_and_no_id(database):
 
 async def small_generations(monkeypatch):
     from services.metrics import generation, rollups, segment
+    from services.metrics.service import ingest
 
+    monkeypatch.setattr(ingest, "PIECES_AT_ONCE", 1)
     monkeypatch.setattr(generation, "ENTRIES_MAX", 1)
     monkeypatch.setattr(segment, "PAGE_ROWS", 4_000)
     monkeypatch.setattr(rollups, "NAMES_A_PAGE", 50)

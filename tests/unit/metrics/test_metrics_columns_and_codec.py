@@ -1,11 +1,13 @@
 """Columns, digests, the log's codec, stored pages: what goes in comes out."""
 
+import ctypes
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.metrics import codec, digest, segment
+from services.metrics import allocator, codec, digest, segment
 from services.metrics.codec import LogDamaged
 from services.metrics.columns import Coded, concatenated, joined
 from services.metrics.domain import Period
@@ -173,6 +175,11 @@ def test_eight_neighbours_of_the_lowest_level_merge_oldest_first():
     run = [a_segment(empty, n, n) for n in range(1, FAN_IN + 3)]
     assert segment.mergeable(run[: FAN_IN - 1]) is None
     assert segment.mergeable(run) == run[:FAN_IN]
+
+
+def test_the_allocator_is_told_where_it_can_be():
+    # glibc has mallopt, other C libraries need not.
+    assert allocator.tune() == hasattr(ctypes.CDLL(None), "mallopt")
 
 
 def test_a_period_has_one_before_it_of_the_same_length():
