@@ -95,6 +95,7 @@ def task_progress(task: Task, terms: Terms, submissions: Iterable[Submission]) -
     current = sum(min(step.current, step.target) for step in steps) if steps else _measure(task.kind, counted)
     is_done = all(step.current >= step.target for step in steps) if steps else current >= target
     candidates = _candidates(mine)
+    weeks = _open_weeks(terms, steps, candidates)
     return TaskProgress(
         task_id=task.id,
         display_name=task.display_name,
@@ -103,7 +104,7 @@ def task_progress(task: Task, terms: Terms, submissions: Iterable[Submission]) -
         target=target,
         steps=steps,
         is_done=is_done,
-        missing="" if is_done else _missing(task.kind, current, target, steps, candidates),
+        missing="" if is_done else _missing(task.kind, target - current, weeks, candidates),
         candidates=() if is_done else candidates,
     )
 
@@ -218,14 +219,38 @@ def _candidates(submissions: list[Submission]) -> tuple[Submission, ...]:
     return tuple(waiting[:CANDIDATES_MAX])
 
 
+def _open_weeks(
+    terms: Terms, steps: tuple[StepProgress, ...], candidates: tuple[Submission, ...]
+) -> list[tuple[StepProgress, tuple[Submission, ...]]]:
+    """The weeks whose target is not reached, each with the videos of that week that could still count."""
+    return [
+        (
+            step,
+            tuple(
+                each
+                for each in candidates
+                if each.video_create_time is not None and week_of(terms, each.video_create_time) == step.week
+            ),
+        )
+        for step in steps
+        if step.current < step.target
+    ]
+
+
 def _missing(
-    kind: TaskKind, current: int, target: int, steps: tuple[StepProgress, ...], candidates: tuple[Submission, ...]
+    kind: TaskKind,
+    gap: int,
+    weeks: list[tuple[StepProgress, tuple[Submission, ...]]],
+    candidates: tuple[Submission, ...],
 ) -> str:
-    if steps:
-        open_steps = [step for step in steps if step.current < step.target]
-        parts = [f"week {step.week}: {_short(kind, step.target - step.current)}" for step in open_steps]
-        return "; ".join(parts)
-    sentence = _short(kind, target - current)
+    if weeks:
+        return "; ".join(f"week {step.week}: {_gap(kind, step.target - step.current, near)}" for step, near in weeks)
+    return _gap(kind, gap, candidates)
+
+
+def _gap(kind: TaskKind, gap: int, candidates: tuple[Submission, ...]) -> str:
+    """What is missing, or what the video lacks that is nearest to counting."""
+    sentence = _short(kind, gap)
     if kind is TaskKind.BEST_VIDEO_VIEWS:
         sentence += " on the best video"
     nearest = next((each for each in candidates if len(each.reasons) == 1), None)

@@ -94,6 +94,16 @@ def test_weeks_are_counted_from_the_start():
     assert (found.current, found.target, found.missing) == (2, 3, "week 1: 1 more approved video")
 
 
+def test_a_week_names_the_video_of_that_week_that_is_nearest():
+    steps = (TaskStep(week=1, target=1), TaskStep(week=2, target=2))
+    few = (Reason(code="VIEWS_TOO_FEW", gap=1_240.0, description="x"),)
+    near = Submission(video_id="v9", create_time=START, reasons=few, video_create_time=START + timedelta(days=8))
+    found = task_progress(a_task(target=0, steps=steps), terms(), [near])
+    assert found.missing == (
+        "week 1: 1 more approved video; week 2: 2 more approved videos, or 1,240 views on this one (v9)"
+    )
+
+
 def test_a_task_may_want_some_titles_only():
     some = [replace(each, title_id=title) for each, title in zip(counted(5, 7), ("t1", "t2"), strict=True)]
     assert task_progress(a_task(TaskKind.TOTAL_VIEWS, 9, title_ids=("t2",)), terms(), some).current == 7
