@@ -312,6 +312,7 @@ def fold_figures(events: int) -> Iterator[tuple[str, float]]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ingest", description=__doc__)
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
+    parser.add_argument("--only-fold", action="store_true", help="without the service: seconds instead of minutes")
     parser.add_argument("--fold-events", type=int, default=300_000)
     parser.add_argument("--ack-events", type=int, default=200_000)
     parser.add_argument(
@@ -332,7 +333,8 @@ def main() -> None:
 
     for name, value in fold_figures(arguments.fold_events):
         tell(name, value)
-    asyncio.run(service())
+    if not arguments.only_fold:
+        asyncio.run(service())
     if arguments.json:
         print(json.dumps(found))
 

@@ -18,6 +18,7 @@ from services.metrics.rows import Reduce, Rows, merged, reduced
 from tests.metrics_world import KEY, NOW_MS, random_events
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.lists(st.integers(0, 40), max_size=30), max_size=12),
     st.lists(st.integers(0, 9), min_size=12, max_size=12),
