@@ -270,7 +270,8 @@ class Reviews:
             read_at, known = self._free.get((wanted, is_golden), (-FREE_KEPT_S, []))
             age_s = self._clock.monotonic() - read_at
             if age_s >= (FRESH_S if is_fresh or not known else FREE_KEPT_S):
-                known = await self._shelf.tasks.free(wanted, self._clock.now(), FREE_READ_MAX, is_golden=is_golden)
+                read = self._shelf.tasks.free_goldens if is_golden else self._shelf.tasks.free
+                known = await read(wanted, self._clock.now(), FREE_READ_MAX)
                 self._free[wanted, is_golden] = (self._clock.monotonic(), known)
             return known
 

@@ -7,7 +7,7 @@ from chassis.mongo import Database, deadline
 from services.matcher.audit import AuditEntry
 from services.matcher.lifecycle import AppealState, TaskState
 from services.matcher.results import TaskFilter
-from services.matcher.reviewing import Task
+from services.matcher.reviewing import Task, Verdict, is_live
 from services.matcher.store.documents import Document
 from services.matcher.store.task_documents import (
     Appeal,
@@ -30,6 +30,7 @@ class Tasks:
             await database.tasks.create_index([("state", 1), ("rank", -1), ("_id", 1)])
             await database.tasks.create_index([("state", 1), ("sla", 1)])
             await database.tasks.create_index("lease.h")
+            await database.tasks.create_index("gold")
             await database.appeals.create_index([("state", 1), ("sla", 1)])
             await database.appeals.create_index("mid")
             await database.appeals.create_index([("c", 1), ("sla", 1)])
@@ -63,19 +64,26 @@ class Tasks:
             cursor = self._database.tasks.find(query, sort=[("rank", -1), ("_id", 1)]).limit(count)
             return [task_of(document) async for document in cursor]
 
-    async def free(self, wanted: TaskFilter, now: datetime, count: int, *, is_golden: bool = False) -> list[Task]:
-        """Tasks that nobody holds, in the order of the queue: ordinary ones, or those with a known answer."""
+    async def free(self, wanted: TaskFilter, now: datetime, count: int) -> list[Task]:
+        """Tasks that nobody holds, in the order of the queue; no golden ones."""
         query: Document = {
             "$or": [
                 {"state": int(TaskState.OPEN)},
                 {"state": int(TaskState.LEASED), "lease.exp": {"$lte": now}},
             ],
-            "gold": {"$ne": None} if is_golden else None,
+            "gold": None,
             **_filter(wanted),
         }
         with deadline():
             cursor = self._database.tasks.find(query, sort=[("rank", -1), ("_id", 1)]).limit(count)
             return [task_of(document) async for document in cursor]
+
+    async def free_goldens(self, wanted: TaskFilter, now: datetime, count: int) -> list[Task]:
+        """Golden tasks that nobody holds; few among many, they have an index of their own."""
+        with deadline():
+            cursor = self._database.tasks.find({"gold": {"$gte": int(min(Verdict))}, **_filter(wanted)}, sort=[("gold", 1)])
+            found = [task_of(document) async for document in cursor.limit(count)]
+        return sorted((task for task in found if not is_live(task, now)), key=lambda task: -task.rank)
 
     async def held_by(self, reviewer_id: str) -> list[Task]:
         with deadline():
