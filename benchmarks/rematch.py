@@ -28,7 +28,7 @@ from typing import Any
 
 import grpc.aio
 
-from benchmarks.match_rpc import BATCH, IN_FLIGHT, batches, cpu_s, read_posts, ready, save_index
+from benchmarks.match_rpc import BATCH, IN_FLIGHT, batches, cpu_s, read_posts, save_index
 from chassis import embedded
 from protos.catalog.v1 import catalog_pb2, catalog_pb2_grpc
 from protos.matcher.v1 import matcher_pb2 as pb
@@ -38,7 +38,7 @@ from tools.cli.catalogs import read_titles
 
 ROOT = Path(__file__).resolve().parent.parent
 POLL_S = 0.25
-READY_S = 120
+READY_S = 300
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -145,6 +145,19 @@ async def running(folder: Path, title: TitleNames) -> AsyncIterator[tuple[Matche
         yield matcher, stub
 
 
+async def ready(stub: Any) -> None:
+    """Returns when the matcher has an index; its first start over a kept folder may build indexes of the store."""
+    async with asyncio.timeout(READY_S):
+        while True:
+            try:
+                if (await stub.GetIndexInfo(pb.GetIndexInfoRequest())).is_ready:
+                    return
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise
+            await asyncio.sleep(POLL_S)
+
+
 async def known_to_catalog(title: TitleNames, address: str) -> None:
     """The title in the catalog process, where a rematch asks for its names."""
     message = catalog_pb2.Title(
@@ -233,7 +246,7 @@ async def rematched(matcher: Matcher, stub: Any, arguments: argparse.Namespace, 
         if is_whole and not killed_at and run.video_count >= arguments.videos / 2:
             killed_at, used = float(run.video_count), cpu_s(matcher.pid) - cpu
             idle_s = await killed_and_back(matcher, stub, run)
-            cpu = 0.0
+            cpu = cpu_s(matcher.pid)  # without the new process's start
     total_s = time.perf_counter() - began
     assert run.state == pb.REMATCH_STATE_DONE, pb.RematchState.Name(run.state)
     return {

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from chassis.mongo import Database, deadline
-from services.matcher.store.documents import Document
+from services.matcher.store.documents import INDEX_S, Document
 
 DIGEST_BYTES = 16
 SCAN_S = 120.0
@@ -65,7 +65,7 @@ class Segments:
         self._segments = database.segments
 
     async def ensure_indexes(self) -> None:
-        with deadline():
+        with deadline(INDEX_S):
             await self._segments.create_index("ids")
             await self._segments.create_index("at")
 

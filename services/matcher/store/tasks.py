@@ -8,7 +8,7 @@ from services.matcher.audit import AuditEntry
 from services.matcher.lifecycle import AppealState, TaskState
 from services.matcher.results import TaskFilter
 from services.matcher.reviewing import Task, Verdict, is_live
-from services.matcher.store.documents import Document
+from services.matcher.store.documents import INDEX_S, Document
 from services.matcher.store.task_documents import (
     Appeal,
     Decision,
@@ -26,7 +26,7 @@ class Tasks:
 
     async def ensure_indexes(self) -> None:
         database = self._database
-        with deadline():
+        with deadline(INDEX_S):
             await database.tasks.create_index([("state", 1), ("rank", -1), ("_id", 1)])
             await database.tasks.create_index([("state", 1), ("sla", 1)])
             await database.tasks.create_index("lease.h")
@@ -81,7 +81,9 @@ class Tasks:
     async def free_goldens(self, wanted: TaskFilter, now: datetime, count: int) -> list[Task]:
         """Golden tasks that nobody holds; few among many, they have an index of their own."""
         with deadline():
-            cursor = self._database.tasks.find({"gold": {"$gte": int(min(Verdict))}, **_filter(wanted)}, sort=[("gold", 1)])
+            cursor = self._database.tasks.find(
+                {"gold": {"$gte": int(min(Verdict))}, **_filter(wanted)}, sort=[("gold", 1)]
+            )
             found = [task_of(document) async for document in cursor.limit(count)]
         return sorted((task for task in found if not is_live(task, now)), key=lambda task: -task.rank)
 

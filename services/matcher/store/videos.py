@@ -8,7 +8,7 @@ from pymongo import UpdateOne
 from chassis.mongo import Database, deadline
 from services.matcher.domain import MatchChange, MatchState, Stats, StoredVideo
 from services.matcher.store.commit import CHANGES_PER_DOCUMENT_MAX
-from services.matcher.store.documents import BUCKETS, LEAN, Document, changes_of, title_key, video_of
+from services.matcher.store.documents import BUCKETS, INDEX_S, LEAN, Document, changes_of, title_key, video_of
 
 BATCH_KEPT_S = 24 * 3600
 FIRST_BUCKETS = 16  # to begin with: of a million videos they hold four thousand
@@ -24,7 +24,7 @@ class Videos:
         self._videos = database.videos
 
     async def ensure_indexes(self) -> None:
-        with deadline():
+        with deadline(INDEX_S):
             await self._videos.create_index([("k", 1), ("n", -1), ("_id", 1)])
             await self._videos.create_index("g")
             await self._database.batches.create_index("t", expireAfterSeconds=BATCH_KEPT_S)
