@@ -14,7 +14,7 @@ from services.catalog.service.feed import FeedCases
 from services.catalog.store import Journal, Titles
 from services.catalog.title import MediaType, Title
 
-BUILD_TITLES = 10_000
+BUILD_TITLES = 4_000
 FOLLOW_CHANGES = 500
 FOLLOW_WAIT_S = 20.0
 HITS_BYTES_MAX = 2_000_000
@@ -89,14 +89,19 @@ class SearchCases:
             await self._journal.wait_for_newer(self._index.revision, FOLLOW_WAIT_S)
 
     async def _build(self) -> None:
-        """Reads all titles; the work on names goes on in a thread, while other calls are answered."""
+        """Reads all titles; the work on names goes on in a thread, while more is read and other calls are answered."""
         revision = await self._journal.latest()
         titles: list[Title] = []
-        async for read in self._titles.scan(SEARCHED_FIELDS, until=revision):
-            titles += read
-            if len(titles) >= BUILD_TITLES:
-                await self._put_in_thread(titles)
-                titles = []
+        putting = asyncio.create_task(self._put_in_thread(()))
+        try:
+            async for read in self._titles.scan(SEARCHED_FIELDS, until=revision):
+                titles += read
+                if len(titles) >= BUILD_TITLES:
+                    await putting
+                    putting = asyncio.create_task(self._put_in_thread(titles))
+                    titles = []
+        finally:
+            await putting
         await self._put_in_thread(titles)
         self._index.revision = revision
         self._is_ready = True

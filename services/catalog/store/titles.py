@@ -89,6 +89,7 @@ class Titles:
             await self._titles.create_index([("body.studio_id", 1), ("ordinal", 1)])
             await self._titles.create_index([("body.year", 1), ("ordinal", 1)])
             await self._titles.create_index([("body.state", 1), ("ordinal", 1)])
+            await self._titles.create_index([("body.media_type", 1), ("ordinal", 1)])
 
     async def get(self, title_id: str, session: Session | None = None) -> Stored | None:
         with mongo.deadline():
