@@ -5,7 +5,7 @@ and by day, 16 bytes a row of (title, region) or (title, type) that had any even
 hours and days it is about.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -124,20 +124,29 @@ class Overview:
         """Events of the days by title and type."""
         found = np.zeros(titles * TYPES)
         for day in range(first_day, end_day):
-            key, count = self.days.sums(day)
-            known = key < len(found)
-            found[key[known]] += count[known]  # each key is there once
+            self._add_day(found, day)
         return found
 
-    def rank(self, now_minute: int, kinds: I64) -> None:
-        """Sums each title's windows anew; `kinds` is each title number's kind."""
+    def _add_day(self, found: F64, day: int) -> None:
+        key, count = self.days.sums(day)
+        known = key < len(found)
+        found[key[known]] += count[known]  # each key is there once
+
+    def rank(self, now_minute: int, kinds: I64) -> Iterator[None]:
+        """Sums each title's windows anew, a day at a time; `kinds` is each title number's kind."""
         today = now_minute // DAY_MINUTES
         found = {}
-        for window in WINDOW_DAYS:
-            totals = self._totals(today - window + 1, today + 1, len(kinds)).reshape(len(kinds), TYPES)
+        totals = np.zeros(len(kinds) * TYPES)
+        # The longer windows go on where the shorter ones end.
+        for shorter, window in pairwise((0, *WINDOW_DAYS)):
+            for day in range(today - window + 1, today - shorter + 1):
+                self._add_day(totals, day)
+                yield
             for kind in EventType:
-                held = np.flatnonzero(totals[:, kind]).astype(np.uint32)
-                found[window, kind] = (held, totals[held, kind].astype(np.int64))
+                sums = totals[int(kind) :: TYPES]
+                held = np.flatnonzero(sums).astype(np.uint32)
+                found[window, kind] = (held, sums[held].astype(np.int64))
+                yield
         self._standings, self._kinds = found, kinds
 
     def standing(self, title: int, kind: EventType, period_days: float) -> Standing:

@@ -312,9 +312,9 @@ class Rollups:
         carried, start = rows.empty(), 0
         for low, high in segment.windows(run, table, WINDOW_PAGES):
             ids = [id_ for each in run for id_ in each.pages(table, low, high)]
-            pages = {id_: segment.decode(data) for id_, data in (await self._store.pages(ids)).items()}
-            parts = [pages[id_].between(low, high) for id_ in ids]
-            whole = await asyncio.to_thread(rows.merged, [carried, *parts], REDUCE[table])
+            stored = await self._store.pages(ids)
+            pages = [stored[id_] for id_ in ids]
+            whole = await asyncio.to_thread(_merged_pages, carried, pages, low, high, table)
             whole = _kept(whole, table, new.time_ms)
             # Whole pages only, so that where windows end leaves no trace.
             cut = len(whole) if high == rows.KEYS_END else len(whole) // segment.PAGE_ROWS * segment.PAGE_ROWS
@@ -329,11 +329,9 @@ class Rollups:
         carried, start = Names(digests=np.zeros(0, np.uint64), names=Texts.of(())), 0
         for low, high in segment.windows(run, Table.NAMES, WINDOW_PAGES):
             ids = [id_ for each in run for id_ in each.pages(Table.NAMES, low, high)]
-            pages = await self._store.names(ids)
-            book = NameBook()
-            for each in (carried, *(pages[id_].between(low, high) for id_ in ids)):
-                book.add(each.digests, each.names)
-            digests, names = book.sorted()
+            stored = await self._store.names(ids)
+            whole = await asyncio.to_thread(_merged_names, carried, [stored[id_] for id_ in ids], low, high)
+            digests, names = whole.digests, whole.names
             # Whole pages only, so that where windows end leaves no trace.
             cut = len(digests) if high == rows.KEYS_END else len(digests) // NAMES_A_PAGE * NAMES_A_PAGE
             places = np.arange(len(digests))
@@ -357,6 +355,18 @@ class Rollups:
         task = asyncio.get_running_loop().create_task(drop())
         self._dropping.add(task)
         task.add_done_callback(self._dropping.discard)
+
+
+def _merged_pages(carried: Rows, pages: Sequence[bytes], low: int, high: int, table: Table) -> Rows:
+    return rows.merged([carried, *(segment.decode(page).between(low, high) for page in pages)], REDUCE[table])
+
+
+def _merged_names(carried: Names, pages: Sequence[Names], low: int, high: int) -> Names:
+    book = NameBook()
+    for each in (carried, *(page.between(low, high) for page in pages)):
+        book.add(each.digests, each.names)
+    digests, names = book.sorted()
+    return Names(digests=digests, names=names)
 
 
 def _keyed(title: int, spans: Sequence[tuple[Table, int, int]]) -> Iterable[tuple[Table, int, int]]:

@@ -174,7 +174,7 @@ def test_a_percentile_is_among_titles_of_the_same_kind():
     tables = memory.tables([Table.CELLS_HOUR, Table.CELLS_DAY])
     overview.add(tables)
     overview.prune(NOW)
-    overview.rank(NOW, np.array([0] * 6 + [1] * 2))
+    list(overview.rank(NOW, np.array([0] * 6 + [1] * 2)))
     assert overview.title_totals(DAY - 1440, DAY + 1440, 8).tolist() == [10 * (n + 1) for n in range(8)]
     best = overview.standing(5, EventType.ANCHOR_CLICK, 7)
     assert (best.percentile, best.kind_mean, best.kind_title_count) == (pytest.approx(500 / 6), 35.0, 6)
