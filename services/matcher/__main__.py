@@ -14,8 +14,10 @@ from services.matcher.rpc.catalog_feed import GrpcCatalogFeed
 from services.matcher.rpc.matcher import MatcherServicer
 from services.matcher.rpc.policy import PolicyServicer
 from services.matcher.rpc.review import ReviewServicer
+from services.matcher.scoring.factors import FACTOR_OF
 from services.matcher.scoring.weights import DEFAULT_PATH, load_weights
 from services.matcher.text.engine import TextEngine
+from services.matcher.text.explaining import shares_by_factor
 from services.matcher.visual.pictures import DEFAULT_LIMITS
 from services.matcher.visual.worker import FrameWorker
 from services.matcher.wire.videos import kept_video_of, with_made
@@ -36,6 +38,7 @@ async def main() -> None:
     worker = FrameWorker(frame_model=settings.frame_model_file, model_name=settings.frame_model_name)
     reader = FrameWorker(limits=READING)
     weights = load_weights(settings.weights_file or DEFAULT_PATH)
+    shares_by_factor(weights, FACTOR_OF)  # a second's work, before anybody waits for this process
     wired = await wire(
         Outside(
             database=database,

@@ -63,7 +63,8 @@ class Entry:
         """The entry as reviewers read it."""
         if self.prior == 0.0:
             return f"registry {self.name}: switched off"
-        return f"registry {self.name}: {self.ambiguity}, prior {self.prior:g} for {self.derived_prior:g}"
+        said, derived = (self.ambiguity, self.prior), (self.derived_ambiguity, self.derived_prior)
+        return "registry {}: {} {:g}, else {} {:g}".format(self.name, *said, *derived)
 
 
 Registry = Mapping[str, Sequence[Entry]]  # by title

@@ -10,21 +10,21 @@ TITLE, NAME = "movie:tt0816692", "Interstellar"
 def test_an_edited_name_changes_what_matching_says_and_taking_it_back_too(house: House, admin: httpx.Client):
     before = match(admin)
     assert registry_of(before) == []
-    edited = edit(admin, {"name": NAME, "kind": "ALIAS_KIND_TITLE", "ambiguity_class": "AMBIGUITY_CLASS_COMMON_WORD"})
-    assert edited["source"] == "ALIAS_SOURCE_EDITED"
+    edited = edit(admin, {"name": NAME, "kind": "title", "ambiguity_class": "common_word"})
+    assert edited["source"] == "edited"
     (said,) = eventually(lambda: registry_of(match(admin)))
     after = match(admin)
     assert said["contribution"] < -1
     assert after["probability"] < before["probability"]
-    gone = admin.delete(f"/v1/titles/{TITLE}/aliases", params={"name": NAME, "kind": "ALIAS_KIND_TITLE"})
+    gone = admin.delete(f"/v1/titles/{TITLE}/aliases", params={"name": NAME, "kind": "title"})
     assert gone.status_code == 200, gone.text
     eventually(lambda: not registry_of(match(admin)))
     assert match(admin)["probability"] == before["probability"]
 
 
 def test_only_editors_say_it(house: House, app: httpx.Client):
-    answer = app.patch(f"/v1/titles/{TITLE}/aliases", json={"name": NAME, "kind": "ALIAS_KIND_TITLE", "prior": 0.5})
-    assert (answer.status_code, answer.json()["details"][0]["reason"]) == (403, "SCOPE_MISSING")
+    answer = app.patch(f"/v1/titles/{TITLE}/aliases", json={"name": NAME, "kind": "title", "prior": 0.5})
+    assert (answer.status_code, answer.json()["reason"]) == (403, "SCOPE_MISSING")
 
 
 def edit(admin: httpx.Client, alias: dict) -> dict:

@@ -79,7 +79,8 @@ class Forest:
     @property
     def expected(self) -> float:
         """The logit when nothing is known: what the Shapley values add to."""
-        return self._prepared().expected + self.bias
+        share = np.where(self.paths.feature >= 0, self.paths.share, 1.0).astype(np.float64)
+        return float((share.prod(axis=1) * self.paths.value).sum()) + self.bias
 
     def parts(self, features: Floats) -> Floats:
         """Shapley values, a row a feature; with `expected` they sum to the logits (`shares.py` sums them by factor)."""
@@ -114,15 +115,13 @@ class _Group:
 class _Tables:
     """What explaining needs, made from the paths once."""
 
-    expected: float
     groups: tuple[_Group, ...]
 
     @classmethod
     def of(cls, paths: Paths) -> "_Tables":
         count = (paths.feature >= 0).sum(axis=1)
         groups = [_group(paths, np.flatnonzero(count == size), size) for size in np.unique(count[count > 0]).tolist()]
-        share = np.where(paths.feature >= 0, paths.share, 1.0).astype(np.float64)
-        return cls(float((share.prod(axis=1) * paths.value).sum()), tuple(groups))
+        return cls(tuple(groups))
 
     def shapley(self, bins: npt.NDArray[np.int16]) -> npt.NDArray[np.float64]:
         total = np.zeros(bins.shape)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.matcher.scoring.additive import Floats
-from services.matcher.scoring.shares import factor_shares
+from services.matcher.scoring.shares import FactorShares, factor_shares
 from services.matcher.scoring.weights import Weights
 from services.matcher.text.extraction import Candidates
 from services.matcher.text.hashing import Ints
@@ -105,10 +105,15 @@ def _mates(judged: Judged) -> dict[int, list[int]]:
 
 def _shares(judged: Judged, wanted: Ints, weights: Weights, factor_of: Mapping[str, str]) -> list[Shares]:
     """Parts of the logits by factor, the largest groups of features a reviewer can read."""
-    factors = sorted(set(factor_of.values()))
-    owner = tuple(factors.index(factor_of[name]) for name in weights.final.names)
-    sums = factor_shares(weights.final, owner).sums(weights.final.bins(judged.features[:, wanted]))
+    factors, tables = shares_by_factor(weights, factor_of)
+    sums = tables.sums(weights.final.bins(judged.features[:, wanted]))
     return [dict(zip(factors, column, strict=True)) for column in sums.T.tolist()]
+
+
+def shares_by_factor(weights: Weights, factor_of: Mapping[str, str]) -> tuple[list[str], FactorShares]:
+    """The factors and their tables, which take a second of work the first time."""
+    factors = sorted(set(factor_of.values()))
+    return factors, factor_shares(weights.final, tuple(factors.index(factor_of[name]) for name in weights.final.names))
 
 
 def _places(judged: Judged) -> Iterator[_Place]:

@@ -289,7 +289,7 @@ async def test_what_editors_say_of_a_name_is_part_of_the_sum_also_after_a_restar
     (after,) = (await world.matcher.ListVideoMatches(pb.ListVideoMatchesRequest(video_id="v1"))).matches
     assert after.probability < before.probability - 0.3
     (said,) = [each for each in after.evidence if each.value.startswith("registry")]
-    assert (said.value, said.contribution) == ("registry DUNE: common word, prior 0.1 for 0.9", -3.0)
+    assert (said.value, said.contribution) == ("registry DUNE: common word 0.1, else unique 0.9", -3.0)
     other = await world.again()
     other.index.swap(world.wired.index.names.text, world.wired.index.revision)
     await other.follower.step(0)

@@ -57,7 +57,7 @@ def test_a_name_made_a_common_word_is_doubted_and_one_made_likely_believed():
     likely = registered({"t1": (an_entry(prior=0.9),)}, a_candidate())
     assert common.probability < before - 0.2
     assert likely.probability > before + 0.05
-    assert common.evidence[-1].value == "registry The Bear: common word, prior 0.5 for 0.5"
+    assert common.evidence[-1].value == "registry The Bear: common word 0.5, else unique 0.5"
 
 
 def test_a_name_switched_off_means_nothing_any_more():
