@@ -373,7 +373,7 @@ def test_grants_live_as_the_model_says(mongo_url, machine):
 @pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("machine", [GrantLives, TicketLives])
 def test_grants_live_as_the_model_says_for_long(mongo_url, machine):
-    live(machine, mongo_url, examples=100, steps=60, is_fixed=False)
+    live(machine, mongo_url, examples=60, steps=50, is_fixed=False)
     wanted = {"reserved", "waitlisted", "fulfilled", "revoked", "rolled_back", "ALREADY_CLAIMED"}
     wanted |= {"WAITLIST_FULL", "REWARD_LOCKED", "CLAIMS_CLOSED", "RESERVATION_EXPIRED", "GRANT_HELD"}
     assert wanted <= machine.seen.keys(), "the lives went everywhere"
