@@ -7,7 +7,8 @@ Every match that the policy sends to review is read once by one of five readers,
 says; what is right the labels tell, as the scorer in FOLDER/eval judges them. Each source is a stream of its own, and
 all of them together another: seven in ten documents teach (`calibration.learn`), the rest, which no reader's word was
 learnt from, give the expected calibration error before and after, measured against the labels. `one_lies` is the same
-with one of the five saying the opposite of the truth every time.
+with one of the five saying the opposite of the truth every time and nobody knowing; in `lie_seen` each reader has read
+20 golden tasks before.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.matcher.agreement import weight_of
 from services.matcher.calibration import (
     Trial,
     expected_calibration_error,
@@ -36,7 +38,7 @@ from tools.cli.catalogs import read_titles
 from tools.cli.training.gold import NEITHER, RIGHT, Gold, load_scorer, read_posts
 
 READERS = 5
-WEIGHT = 0.6  # of a reader without a record
+GOLDENS = 20
 LEARNT_SHARE = 0.7
 BATCH = 500
 READ_MIN = 100
@@ -67,10 +69,10 @@ def main() -> None:
         streams[doubt.source].append(doubt)
         streams["all"].append(doubt)
     rows = {name: measured(found, arguments.accuracy) for name, found in streams.items() if len(found) >= READ_MIN}
-    print(f"{'stream':>22} {'learnt':>7} {'judged':>7} {'before':>8} {'after':>8} {'one_lies':>8}")
+    print(f"{'stream':>22} {'learnt':>7} {'judged':>7} {'before':>8} {'after':>8} {'one_lies':>8} {'lie_seen':>8}")
     for name, row in sorted(rows.items(), key=lambda item: -item[1]["learnt"]):
         print(f"{name:>22} {row['learnt']:7.0f} {row['judged']:7.0f}", end=" ")
-        print(f"{row['before']:8.4f} {row['after']:8.4f} {row['one_lies']:8.4f}")
+        print(f"{row['before']:8.4f} {row['after']:8.4f} {row['one_lies']:8.4f} {row['lie_seen']:8.4f}")
     if arguments.json:
         print(json.dumps(rows))
 
@@ -117,12 +119,15 @@ def measured(found: Sequence[Doubt], accuracy: float) -> dict[str, float]:
         "before": error_of(judged, ()),
         "after": error_of(judged, read(learnt, accuracy, liars=0)),
         "one_lies": error_of(judged, read(learnt, accuracy, liars=1)),
+        "lie_seen": error_of(judged, read(learnt, accuracy, liars=1, goldens=GOLDENS)),
     }
 
 
-def read(found: Sequence[Doubt], accuracy: float, *, liars: int) -> tuple[Trial, ...]:
-    """What the readers said."""
+def read(found: Sequence[Doubt], accuracy: float, *, liars: int, goldens: int = 0) -> tuple[Trial, ...]:
+    """What the readers said, each weighing what so many goldens make of them."""
     chance = random.Random(SEED)
+    right = [0.0 if reader < liars else accuracy * goldens for reader in range(READERS)]
+    weights = [weight_of(each, goldens - each) for each in right]
     trials: list[Trial] = []
     for each in found:
         reader = chance.randrange(READERS)
@@ -130,7 +135,7 @@ def read(found: Sequence[Doubt], accuracy: float, *, liars: int) -> tuple[Trial,
         if reader < liars:
             says_right = False
         approved = each.is_right == says_right
-        trials.append(Trial(each.keys, each.logit, approved, f"reader-{reader}", WEIGHT))
+        trials.append(Trial(each.keys, each.logit, approved, f"reader-{reader}", weights[reader]))
     return tuple(trials)
 
 

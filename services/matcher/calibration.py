@@ -26,6 +26,7 @@ DECISIONS_MIN = 50
 HELD_OUT_SHARE = 0.2
 BINS = 10
 TERMS_MAX = 20_000
+TURNS = 3
 _ROUNDS = 30  # each brings the cap closer to where it stays by at least a quarter
 
 
@@ -134,7 +135,11 @@ def trials_of(decisions: Iterable[Decision], weights: Mapping[str, float]) -> li
 
 
 def learn(trials: Sequence[Trial]) -> tuple[Term, ...]:
-    """Signals first, then each alias on what the signals leave unexplained."""
+    """Signals first, then each alias on what the signals leave unexplained.
+
+    Terms of a kind come together in one match: each learns what the others do not say already, in turns, lest the same
+    decisions shift a match once for each of them.
+    """
     signals = _terms("signal", trials, {})
     shifts = {("signal", term.key): term.shift for term in signals}
     return (*signals, *_terms("alias", trials, shifts))
@@ -187,7 +192,15 @@ def _terms(kind: str, trials: Sequence[Trial], shifts: Mapping[tuple[str, str], 
         for each_kind, key in trial.keys:
             if each_kind == kind:
                 by_key[key].append(trial)
-    return tuple(_term(kind, key, found, shifts) for key, found in sorted(by_key.items()))
+    learnt = dict(shifts)
+    terms: dict[str, Term] = {}
+    for _ in range(TURNS):
+        # The term with the most decisions first: what they have in common is its.
+        for key in sorted(by_key, key=lambda key: (-len(by_key[key]), key)):
+            learnt.pop((kind, key), None)
+            terms[key] = _term(kind, key, by_key[key], learnt)
+            learnt[kind, key] = terms[key].shift
+    return tuple(terms[key] for key in sorted(terms))
 
 
 def _term(kind: str, key: str, trials: Sequence[Trial], shifts: Mapping[tuple[str, str], float]) -> Term:

@@ -107,6 +107,21 @@ def test_no_shift_passes_its_bound_alone_or_together(found):
         assert abs(shifted(trial.logit, trial.keys, shifts) - trial.logit) <= TOTAL_SHIFT_MAX + 1e-9
 
 
+def test_terms_that_come_together_shift_a_match_once():
+    """Decisions that say the same of a title, a hashtag and a cast are not counted three times over."""
+
+    def shift_of(*kinds):
+        found = [
+            Trial(tuple(("signal", kind) for kind in kinds), 0.0, k % 4 == 0, f"r{k % 9}", 1.0) for k in range(400)
+        ]
+        shifts = {(term.kind, term.key): term.shift for term in learn(found)}
+        return shifted(0.0, found[0].keys, shifts)
+
+    alone = shift_of("title")
+    assert logit_of(0.25) < alone < 0.8 * logit_of(0.25)
+    assert logit_of(0.25) - 0.01 < shift_of("title", "hashtag", "cast") < alone + 0.01
+
+
 @settings(deadline=None, max_examples=25)
 @given(st.integers(1, 2_000), st.floats(0.2, 0.8))
 def test_a_bad_reviewer_moves_a_posterior_by_at_most_his_share(count, p):
