@@ -29,8 +29,8 @@ MINUTE_TABLES = (Table.CELLS_MINUTE, Table.VIEWERS_MINUTE)
 NAMES_A_PAGE = 8_192
 # Generations that may wait to be stored, some 20 MB each; then the log waits, too.
 SEALED_MAX = 2
-# Merging holds about this many pages of 16,384 rows at once: 12 MB.
-WINDOW_PAGES = 32
+# Merging holds about this many pages of 4,096 rows at once: 12 MB.
+WINDOW_PAGES = 128
 # A query that began before a merge may still read the merged segments.
 DROP_AFTER_S = 30.0
 

@@ -16,8 +16,9 @@ from services.metrics.domain import U64
 from services.metrics.fold import Table
 from services.metrics.rows import KEYS_END, Rows
 
-# A page is 40-90 kB stored and decodes in 0.2 ms; a title of middling size fits in one.
-PAGE_ROWS = 16_384
+# A page is 10-20 kB stored and decodes in 0.1 ms; a report reads one or two of each table from each segment.
+PAGE_ROWS = 4_096
+PAGE_ROWS_MAX = 16_384  # of pages stored before
 LEVEL = 1
 # Eight segments of a level merge: a row is written log8(generations) times.
 FAN_IN = 8
@@ -88,7 +89,7 @@ def _shuffled(values: U64) -> tuple[int, bytes]:
 
 
 def decode(data: bytes) -> Rows:
-    body = zstandard.ZstdDecompressor().decompress(data, max_output_size=PAGE_ROWS * 24 + 64)
+    body = zstandard.ZstdDecompressor().decompress(data, max_output_size=PAGE_ROWS_MAX * 24 + 64)
     count, *sizes = (int(size) for size in np.frombuffer(body[:16], "<u4"))
     start, columns = 19, []
     for width, size in zip(body[16:19], sizes, strict=True):

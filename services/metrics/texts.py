@@ -72,7 +72,7 @@ class Texts:
         ends = np.cumsum(self.lengths + 1)
         starts = ends - self.lengths - 1
         size = int(ends[-1]) - 1 if len(self) else 0
-        if len(self.data) == size and np.array_equal(starts, self.starts):
+        if len(self.data) == size and np.array_equal(starts, self.starts) and self._has_lines(ends):
             return self
         if not self.lengths.any():
             return Texts(np.full(max(size, 0), LINE_FEED, np.uint8), starts, self.lengths)
@@ -82,6 +82,11 @@ class Texts:
         data[data == LINE_FEED] = 0
         data[ends[:-1] - 1] = LINE_FEED
         return Texts(data, starts, self.lengths)
+
+    def _has_lines(self, ends: I64) -> bool:
+        """Whether line feeds stand between the strings, which end there, and nowhere else."""
+        between = self.data[ends[:-1] - 1] == LINE_FEED
+        return bool(between.all()) and np.count_nonzero(self.data == LINE_FEED) == len(between)
 
 
 def joined(parts: Sequence[Texts]) -> Texts:

@@ -55,6 +55,14 @@ def test_texts_are_their_strings_however_cut_and_joined(first, second, data):
     assert chosen.lines().decode() == "\n".join(chosen.values())
 
 
+def test_strings_that_lie_like_lines_but_have_none_between_are_put_in_lines():
+    side_by_side = joined_texts([Texts.of(["a", "x"]), Texts.of(["b"])]).take(np.array([0, 2]))
+    assert side_by_side.lines() == b"a\nb"
+    raw = Texts(np.frombuffer(b"aab", np.uint8), np.array([0, 2]), np.array([1, 1]))
+    assert raw.lines() == b"a\nb"
+    assert Texts(np.frombuffer(b"\n", np.uint8), np.array([0]), np.array([1])).lines() == b"\0"
+
+
 @given(st.lists(st.lists(st.sampled_from(["", *"abcdefgh"]), max_size=6), max_size=40))
 def test_a_name_book_knows_every_name_it_was_given(batches):
     book, every = NameBook(), sorted({name for batch in batches for name in batch if name})
