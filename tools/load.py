@@ -168,7 +168,7 @@ def fuzz(target: Target, seconds: float) -> int:
         str(Path(sys.executable).parent / "schemathesis"), "run", f"{target.url}/openapi.json",
         "--header", f"Authorization: Bearer {target.token}", "--checks", FUZZ_CHECKS, "--continue-on-failure",
         "--phases", "coverage,fuzzing", "--max-examples", str(FUZZ_EXAMPLES), "--max-time", str(math.ceil(seconds)),
-        "--request-timeout", str(TIMEOUT_S), "--seed", "1", "--workers", "1",  # its own threads quarrel when there are two
+        "--request-timeout", str(TIMEOUT_S), "--seed", "1", "--workers", "1",  # two of its threads quarrel
     ]  # fmt: skip
     return subprocess.run(command, check=False, timeout=seconds + FUZZ_GRACE_S).returncode
 
