@@ -71,7 +71,7 @@ def embeddings(count: int) -> dict[str, Any]:
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         for place, row in enumerate(quantise(rows)):
             index.add(owner + place, row[None])
-        kept.append(rows[: QUERIES * 1_000 // count])
+        kept.append(rows[: QUERIES * 1_000 // count].copy())  # a view would keep all of them
     build_s = time.process_time() - started
     memory = resident_bytes() - before
     wanted = [owner + place for owner in range(0, count, 1_000) for place in range(QUERIES * 1_000 // count)]

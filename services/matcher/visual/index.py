@@ -13,9 +13,11 @@ from services.matcher.visual.signals import PDQ_BYTES, Embedding, Vector
 BLOCK_ROWS = 262_144  # 8 MB a block: growing copies nothing, and untouched pages cost no memory
 EXACT_ROWS_MAX = 4_096  # below this a scan is as fast as the graph, and exact
 VECTORS_PER_OWNER_MAX = 256
-CONNECTIVITY = 16
-EXPANSION_ADD = 128
-EXPANSION_SEARCH = 128  # 0.996 recall@1 at 100,000 x 512 (issue of visual matching)
+# At 100,000 x 512 drawn rows (benchmarks/search_frames.py) 16, 128 and 128 found 0.93 of the nearest rows, 24, 192 and
+# 128 found 0.988, and with 192 in searching 0.997, at half the speed.
+CONNECTIVITY = 24
+EXPANSION_ADD = 192
+EXPANSION_SEARCH = 176
 
 Hashes = NDArray[np.uint8]
 
