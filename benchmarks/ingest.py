@@ -6,8 +6,8 @@ the same events), seconds until a report shows them, memory after ten million ev
 a 90-day hourly report. The last line of --json is one object.
 
 Measured on two cores that twenty other processes kept busy, so lower bounds all: 433,000 events a CPU-second as columns
-and 329,000 as messages, 7.3 times a dictionary fold (`--only-fold`); through the RPC 62,000 to 126,000 a second, 17 to 31
-times insert_many, shown after 8 to 29 ms; 10.5 million events of 100,000 titles in 814 MB (876 MB after reports).
+and 329,000 as messages, 7.3 times a dictionary fold (`--only-fold`); through the RPC 62,000 to 126,000 a second, 17 to
+31 times insert_many, shown after 8 to 29 ms; 10.5 million events of 100,000 titles in 814 MB (876 MB after reports).
 Reports are told by their clock time, which on such cores is mostly waiting.
 """
 
