@@ -13,6 +13,7 @@ import asyncio
 import itertools
 import json
 import random
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -46,7 +47,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as passing:
-        result = asyncio.run(measured(arguments, arguments.folder or Path(passing)))
+        result = asyncio.run(measured(arguments, Path(passing)))
     for name, value in result.items():
         print(f"{name:>28} {value:,.1f}")
     if arguments.json:
@@ -66,8 +67,11 @@ class Calls:
 
 
 async def measured(arguments: argparse.Namespace, folder: Path) -> dict[str, float]:
-    if not (folder / "index").exists():
-        save_index(arguments.catalog, folder / "index")
+    kept = (arguments.folder or folder) / "index"
+    if not kept.exists():
+        save_index(arguments.catalog, kept)
+    if arguments.folder:
+        shutil.copytree(kept, folder / "index")  # the matcher writes into its own
     first = next(iter(read_titles(arguments.catalog)))
     posts = [fields for path in arguments.posts for fields in read_posts(path)]
     random.Random(1).shuffle(posts)
