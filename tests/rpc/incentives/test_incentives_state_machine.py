@@ -166,7 +166,7 @@ class GrantLives(RuleBasedStateMachine):
         grants = sorted(fitting if fitting and index % 5 else self.model.lives)
         return grants[index % len(grants)]
 
-    @initialize(creators=st.permutations(NAMES), devices=st.lists(DEVICES, min_size=5, max_size=5))
+    @initialize(creators=st.permutations(NAMES), devices=st.lists(DEVICES, min_size=6, max_size=6))
     def rush(self, creators: list[str], devices: list[str]) -> None:
         """Lives begin with the stock gone and a full line: what is worth watching comes after."""
         for creator, device in zip(creators, devices, strict=False):
@@ -217,6 +217,7 @@ class GrantLives(RuleBasedStateMachine):
     @rule(index=GRANTS, creator=CREATORS, by_person=st.booleans())
     def come_after_a_pause_in_which_a_unit_came_back(self, index: int, creator: str, *, by_person: bool) -> None:
         self.move("pause")
+        self.claim_once(creator, "")
         self.end(self.pick(index, "reserved"), by_person=by_person)
         self.move("resume")
         self.claim_once(creator, "")
