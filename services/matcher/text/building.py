@@ -3,6 +3,7 @@
 import datetime as dt
 import enum
 import itertools
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,8 +28,9 @@ PRESUMED = 5.5
 STEM_WORDS = 3
 _STEM_LENGTHS = (2, 3, 4, 5)  # a post may write two words as one, or one as two
 _STEM_BITS_PER_KEY = 16
-_PEOPLE_PER_TITLE_MAX = 40
+_PEOPLE_PER_TITLE_MAX = 60
 _NAME_ZIPF_MAX = 85  # a name of one word counts only when it is rarer than this (Zipf 3.4)
+_ASIDE = re.compile(r"\s*[(\[].*?[)\]]")
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 
 _FACTS = (
@@ -42,6 +44,8 @@ _FACTS = (
     "pair_min",
     "pair_mean",
     "place",
+    "phrase",
+    "entry",
 )
 
 Arrays = dict[str, npt.NDArray[np.generic]]
@@ -205,6 +209,7 @@ def _facts(
     shape |= (english[tail] > 150).astype(np.uint8) * Shape.FUNCTION_END
     mean = np.add.reduceat(english.astype(np.int64), head) // count
     rarest, usual = _pairs(words, head, tail)
+    key = words.span_keys(head, tail)
     columns = (
         np.minimum(count, 255),
         np.minimum(chars, 255),
@@ -215,7 +220,9 @@ def _facts(
         shape,
         rarest,
         usual,
-        lexicon().places(words.span_keys(head, tail)),
+        lexicon().places(key),
+        lexicon().phrases(key),
+        lexicon().entries(key),
     )
     return np.stack([c.astype(np.uint8) for c in columns], axis=1)
 
@@ -299,10 +306,21 @@ def _people_of(title: TitleNames) -> Iterator[tuple[str, Role]]:
     for person in title.cast:
         yield person.name, Role.CAST
         for character in person.character.split(" / ") if person.character else ():
-            if character.casefold() not in own:  # its own name is no support for a title
-                yield character, Role.CHARACTER
+            yield from ((name, Role.CHARACTER) for name in _called(character) if name.casefold() not in own)
     for name in title.crew:
         yield name, Role.CREW
+
+
+def _called(character: str) -> Iterator[str]:
+    """A character's full name, and its first and last word: fans write #luffy, not #monkeydluffy.
+
+    A title's own name is no support for it; words too common to tell anything are dropped with the rest.
+    """
+    full = _ASIDE.sub("", character).strip()
+    if full:
+        yield full
+        words = full.split()
+        yield from dict.fromkeys((words[0], words[-1])) if len(words) > 1 else ()
 
 
 def _person_columns(people: _People) -> Arrays:

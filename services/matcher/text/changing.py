@@ -24,6 +24,8 @@ _ALIAS = (
     "alias_pair_min",
     "alias_pair_mean",
     "alias_place",
+    "alias_phrase",
+    "alias_entry",
     "alias_person",
     "alias_prior",
     "alias_shape",

@@ -20,6 +20,7 @@ POSTINGS_MAX = 3
 POSTINGS_WITH_YEAR_MAX = 48
 CHOICES_MAX = 2
 REPEATS_MAX = 6
+TOPIC_BONUS = 0.8  # an anime and its filming are a few tenths of popularity apart
 
 _KIND_COST = {
     NameKind.TITLE: 0.0,
@@ -92,7 +93,7 @@ def choose(
     is_tv = columns.title_type[title] == MediaType.TV
     key += np.where(is_tv, tv > 0, movie > 0) * 0.7 + np.minimum(cast + character, 2) * 1.5
     topics = post_topics(words, post_of_text, posts)[post_of_text[text]]
-    key += np.minimum(np.bitwise_count(topics & columns.title_topics[title]), 2) * 0.4
+    key += np.minimum(np.bitwise_count(topics & columns.title_topics[title]), 2) * TOPIC_BONUS
     order = np.lexsort((-key, span))
     head = run_heads(span[order])
     rank = places_in_run(head)

@@ -28,6 +28,8 @@ def alias_features(columns: Columns, spans: Spans) -> Named:
         "pair_min": columns.alias_pair_min[alias],
         "pair_mean": columns.alias_pair_mean[alias],
         "place": columns.alias_place[alias],
+        "phrase": columns.alias_phrase[alias],
+        "entry": columns.alias_entry[alias],
         "person": columns.alias_person[alias],
         "alias_prior": columns.alias_prior[alias],
         "breaks": (shape & Shape.BREAKS) > 0,
@@ -48,6 +50,7 @@ def choice_features(columns: Columns, spans: Spans, choices: Choices, day: npt.N
     popularity = columns.title_popularity[title]
     year = columns.title_year[title].astype(np.int64)
     total = np.log10(columns.alias_weight[spans.alias[choices.span]])
+    shared = np.minimum(np.bitwise_count(choices.topics & columns.title_topics[title]), 4).astype(np.int64)
     age = np.where((day > 0) & (columns.title_day[title] != 0), (day - columns.title_day[title]) / 365.25, -99.0)
     return {
         "popularity": popularity,
@@ -61,10 +64,19 @@ def choice_features(columns: Columns, spans: Spans, choices: Choices, day: npt.N
         "year_anywhere": _agreement(year, choices.year_anywhere),
         "cast_hits": np.minimum(choices.cast_hits, 4),
         "character_hits": np.minimum(choices.character_hits, 4),
-        "topics_shared": np.minimum(np.bitwise_count(choices.topics & columns.title_topics[title]), 4),
+        "topics_shared": shared,
+        "topics_gap": shared - _of_mate(choices.span, shared),
         "topics_said": np.minimum(np.bitwise_count(choices.topics), 4),
         "age": np.clip(age, -99.0, 60.0),
     }
+
+
+def _of_mate(span: npt.NDArray[np.int64], value: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The value of the other choice of the same span, which stands beside it; its own where there is none."""
+    mate = np.arange(len(span))
+    same = np.flatnonzero(span[1:] == span[:-1])
+    mate[same], mate[same + 1] = same + 1, same
+    return value[mate]
 
 
 def _agreement(year: npt.NDArray[np.int64], said: npt.NDArray[np.int16]) -> npt.NDArray[np.int64]:

@@ -130,6 +130,13 @@ def _joining() -> KeyTable:
     )
 
 
+@functools.cache
+def _numbers() -> KeyTable:
+    """What numbers a sequel, where it is no digit."""
+    forms = "ii iii iv vi vii viii ix two three four five six seven eight nine ten part chapter volume vol episode"
+    return KeyTable.build(np.unique(split_words(forms.split()).key))
+
+
 def _runs(words: Words, capital: Bools) -> tuple[Ints, Ints]:
     """Stretches of capitalised words that no mark parts."""
     joined = np.zeros(len(words), dtype=np.bool_)
@@ -185,6 +192,7 @@ def form_features(words: Words, forms: WordForms, spans: Spans) -> dict[str, npt
         "previous_capital": np.where(has_previous, forms.capital[previous], 2),
         "next_capital": np.where(has_following, forms.capital[following], 2),
         "next_digits": has_following & forms.digits[following] & (forms.year[following] == 0),
+        "next_number": has_following & (_numbers().find(words.key[following]) >= 0),
         "next_year": np.where(has_following, forms.year[following], 0) > 0,
         "run_before": np.minimum(first - forms.run_first[first], 6),
         "run_after": np.minimum(forms.run_last[last] - last, 6),

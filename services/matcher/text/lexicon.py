@@ -1,4 +1,4 @@
-"""Ordinary language beyond single words: how common a pair of words is, and what is a place.
+"""Ordinary language beyond single words: common pairs and phrases, what a dictionary lists, what is a place.
 
 Needed only while an index is built.  The file holds hashes and counts, no text; see
 `tools/cli/training/lexicon.py` for where they come from.
@@ -24,6 +24,10 @@ class Lexicon:
     pair_count: npt.NDArray[np.uint8]
     place_key: npt.NDArray[np.uint32]
     place_size: npt.NDArray[np.uint8]
+    phrase_key: npt.NDArray[np.uint32]
+    phrase_count: npt.NDArray[np.uint8]
+    entry_key: npt.NDArray[np.uint32]
+    entry_senses: npt.NDArray[np.uint8]
 
     def pairs(self, keys: UInt64s) -> npt.NDArray[np.uint8]:
         """How common each pair of words is, 0 when it is not listed."""
@@ -32,6 +36,14 @@ class Lexicon:
     def places(self, keys: UInt64s) -> npt.NDArray[np.uint8]:
         """How large the place of this name is, 0 when there is none."""
         return _look_up(self.place_key, self.place_size, keys)
+
+    def phrases(self, keys: UInt64s) -> npt.NDArray[np.uint8]:
+        """In how many plot overviews each run of words stands, in logarithmic steps; 0 for fewer than two."""
+        return _look_up(self.phrase_key, self.phrase_count, keys)
+
+    def entries(self, keys: UInt64s) -> npt.NDArray[np.uint8]:
+        """How many senses a dictionary of English lists for it, 0 when it has no such entry."""
+        return _look_up(self.entry_key, self.entry_senses, keys)
 
 
 def _look_up(

@@ -16,53 +16,6 @@ from services.matcher.scoring.weights import Calibration
 FOLDS = 5
 GOLD_MIN = 50  # a source counts as if it had at least so much gold (the scorer's floor)
 
-MORE_IS_BETTER = frozenset(
-    (
-        "popularity",
-        "best_popularity",
-        "alias_words",
-        "alias_chars",
-        "context_before",
-        "context_after",
-        "context_window",
-        "context_anywhere",
-        "tv_before",
-        "tv_after",
-        "movie_before",
-        "movie_after",
-        "watch_before",
-        "release_after",
-        "release_before",
-        "cast_hits",
-        "character_hits",
-        "share",
-        "gap",
-        "title_spans",
-        "year_beside",
-        "topics_shared",
-    )
-)
-LESS_IS_BETTER = frozenset(
-    (
-        "zipf_min",
-        "zipf_mean",
-        "zipf_other",
-        "pair_min",
-        "pair_mean",
-        "rival_longer",
-        "rival_crossing",
-        "rival_title",
-        "rank",
-        "elsewhere_before",
-        "elsewhere_after",
-        "homonyms",
-        "inside_name",
-        "breaks_inside",
-        "run_after",
-        "run_before",
-    )
-)
-
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
@@ -77,18 +30,19 @@ class Boosting:
     depth: int = -1
     seed: int = 7
     sampled: float = 0.5  # of the features, for each tree
-    monotone: bool = False  # features known to speak one way may only do so
+    leaf_rows: int = 60
+    leaf_hessian: float = 5.0
+    shrink: float = 5.0
 
-    def parameters(self, names: tuple[str, ...]) -> dict[str, Any]:
-        way = {"monotone_constraints": [(n in MORE_IS_BETTER) - (n in LESS_IS_BETTER) for n in names]}
+    def parameters(self) -> dict[str, Any]:
         return {
             "objective": "binary",
             "max_depth": self.depth,
             "num_leaves": self.leaves,
             "learning_rate": self.learning_rate,
-            "min_data_in_leaf": 60,
-            "min_sum_hessian_in_leaf": 5.0,
-            "lambda_l2": 5.0,
+            "min_data_in_leaf": self.leaf_rows,
+            "min_sum_hessian_in_leaf": self.leaf_hessian,
+            "lambda_l2": self.shrink,
             "feature_fraction": self.sampled,
             "bagging_fraction": 0.8,
             "bagging_freq": 1,
@@ -99,7 +53,6 @@ class Boosting:
             "num_threads": 1,
             "verbose": -1,
             "use_missing": False,
-            **(way if self.monotone else {}),
         }
 
 
@@ -111,21 +64,19 @@ def grow(
     names: tuple[str, ...], features: npt.NDArray[np.float32], label: Any, weight: Floats, how: Boosting
 ) -> AdditiveModel:
     """`features` has a row a feature.  The trees are compiled and forgotten."""
-    return compile_trees(names, _boost(names, features, label, weight, how), 0.0)
+    return compile_trees(names, _boost(features, label, weight, how), 0.0)
 
 
 def grow_forest(
     names: tuple[str, ...], features: npt.NDArray[np.float32], label: Any, weight: Floats, hows: tuple[Boosting, ...]
 ) -> Forest:
     """The mean of forests grown in different ways, as one forest."""
-    return compile_forest(names, [_boost(names, features, label, weight, how) for how in hows])
+    return compile_forest(names, [_boost(features, label, weight, how) for how in hows])
 
 
-def _boost(
-    names: tuple[str, ...], features: npt.NDArray[np.float32], label: Any, weight: Floats, how: Boosting
-) -> dict[str, Any]:
+def _boost(features: npt.NDArray[np.float32], label: Any, weight: Floats, how: Boosting) -> dict[str, Any]:
     data = lgb.Dataset(np.ascontiguousarray(features.T), label, weight=weight / weight.mean(), free_raw_data=True)
-    dump: dict[str, Any] = lgb.train(how.parameters(names), data, how.rounds).dump_model()
+    dump: dict[str, Any] = lgb.train(how.parameters(), data, how.rounds).dump_model()
     return dump
 
 

