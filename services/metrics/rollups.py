@@ -1,7 +1,6 @@
 """Stored and remembered rollups as one: loads them, answers range queries, stores generations, merges segments."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from services.metrics.domain import DAY_MINUTES, MINUTE_MS, U64, Bools
 from services.metrics.fold import NUMBERS, REDUCE, Facts, Table
 from services.metrics.generation import Generation, Memory
 from services.metrics.names import NameBook
+from services.metrics.pages import PageCache
 from services.metrics.rows import Rows
 from services.metrics.segment import Manifest, Segment
 from services.metrics.store.events import Names, Store
@@ -380,27 +380,3 @@ def _kept(whole: Rows, table: Table, time_ms: int) -> Rows:
         return whole
     young = keys.unpack(whole.a).minute >= (time_ms - MINUTES_KEPT_MS) // MINUTE_MS
     return whole.where(young)
-
-
-class PageCache:
-    """Decoded pages by id, the least recently used go first."""
-
-    def __init__(self, bytes_max: int) -> None:
-        self._bytes_max = bytes_max
-        self._bytes = 0
-        self._pages: OrderedDict[str, Rows] = OrderedDict()
-
-    def get(self, id_: str) -> Rows | None:
-        page = self._pages.get(id_)
-        if page is not None:
-            self._pages.move_to_end(id_)
-        return page
-
-    def put(self, id_: str, page: Rows) -> None:
-        if id_ in self._pages:
-            return
-        self._pages[id_] = page
-        self._bytes += page.nbytes()
-        while self._bytes > self._bytes_max:
-            _, gone = self._pages.popitem(last=False)
-            self._bytes -= gone.nbytes()
