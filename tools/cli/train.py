@@ -35,13 +35,14 @@ def train(
     except FileNotFoundError as missing:
         raise typer.BadParameter(f"the labelled data is not here: {missing} is missing (give --data)") from missing
     from tools.cli.training.gold import load_scorer, read_posts  # noqa: PLC0415
+    from tools.cli.training.rewriting import rewritten  # noqa: PLC0415
 
     started = time.monotonic()
     scorer = load_scorer(data)
     equivalents = scorer.Equivalents.load(equivalents_path)
     posts = read_posts(paths)
     names = TextIndex.load(index) if index else TextIndex.build(read_titles(catalog))
-    trained = Run(posts, names, equivalents, scorer, by_source=by_source).train(VERSION)
+    trained = Run([*posts, *rewritten(posts, catalog)], names, equivalents, scorer, by_source=by_source).train(VERSION)
     typer.echo(_report(posts, trained, names, equivalents, scorer))
     if not by_source:
         trained.weights.save(out)
@@ -54,7 +55,7 @@ def _report(posts: list[dict[str, Any]], trained: Any, names: TextIndex, equival
 
     predictions: dict[str, dict[str, float]] = {}
     probability = 1 / (1 + np.exp(-trained.logit))
-    for row in np.flatnonzero(probability > PROBABILITY_MIN).tolist():
+    for row in np.flatnonzero((probability > PROBABILITY_MIN) & (trained.post < len(posts))).tolist():
         kept = predictions.setdefault(posts[int(trained.post[row])]["id"], {})
         title = names.title_id(int(trained.title[row]))
         kept[title] = max(float(probability[row]), kept.get(title, 0.0))

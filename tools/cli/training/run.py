@@ -16,6 +16,7 @@ from services.matcher.text.context import PLACES
 from services.matcher.text.hashing import Ints, KeyTable
 from services.matcher.text.index import TextIndex
 from services.matcher.text.rivals import beside_longer, claim_features, rival_features, span_strength
+from tools.cli.training import rewriting
 from tools.cli.training.fitting import FOLDS, GOLD_MIN, Boosting, calibrate, fold_of, grow, grow_forest
 from tools.cli.training.gold import Gold, Row
 from tools.cli.training.table import Table, extract_table
@@ -82,6 +83,7 @@ FINAL = tuple(
     Boosting(rounds=300, depth=7, leaves=24, learning_rate=0.08, leaf_rows=20, leaf_hessian=1.0, shrink=1.0, seed=seed)
     for seed in (7, 8)
 )
+REWRITTEN_SAY = 0.25  # of a source's
 
 Floats = npt.NDArray[np.float64]
 
@@ -114,11 +116,12 @@ def nothing_learned() -> Weights:
 
 
 def source_weights(posts: list[Row], equivalents: Any, scorer: ModuleType) -> Floats:
-    """Each source has the same say, as in the scorer."""
+    """Each source has the same say, as in the scorer; what was rewritten has less."""
     gold: Counter[str] = Counter()
     for post in posts:
         gold[post["source"]] += len(Gold(post, equivalents, scorer).required)
-    return np.array([1 / max(gold[p["source"]], GOLD_MIN) for p in posts])
+    say = {rewriting.SOURCE: REWRITTEN_SAY}
+    return np.array([say.get(p["source"], 1.0) / max(gold[p["source"]], GOLD_MIN) for p in posts])
 
 
 class Run:
@@ -224,7 +227,8 @@ class Run:
 
     def _calibrate(self, raw: Floats) -> tuple[Floats, Calibration]:
         """Cross-fitted for the report, on everything for the weights; only told candidates count."""
-        told = (self.label >= 0) & self._best_of_span(raw)
+        real = np.array([p["source"] != rewriting.SOURCE for p in self.posts])[self.post]
+        told = (self.label >= 0) & real & self._best_of_span(raw)
         logit = np.zeros(len(raw))
         for fold in np.unique(self.fold):
             seen, rest = told & (self.fold != fold), self.fold == fold
@@ -252,10 +256,11 @@ def _least(score: Any, label: Any, weight: Floats, lost: float) -> float:
 
 
 def _folds(posts: list[Row], *, by_source: bool) -> Ints:
-    """Documents share a fold; or whole sources do, two or three a fold."""
+    """Documents share a fold; or whole sources do, two or three a fold.  What was rewritten goes with its lender."""
     if by_source:
-        sources = sorted({p["source"] for p in posts})
-        return np.array([sources.index(p["source"]) % FOLDS for p in posts])
+        lenders = [p.get("lender", p["source"]) for p in posts]
+        sources = sorted(set(lenders))
+        return np.array([sources.index(name) % FOLDS for name in lenders])
     return np.array([fold_of(p["doc_id"]) for p in posts])
 
 
