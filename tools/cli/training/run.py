@@ -258,7 +258,7 @@ def _least(score: Any, label: Any, weight: Floats, lost: float) -> float:
 def _folds(posts: list[Row], *, by_source: bool) -> Ints:
     """Documents share a fold; or whole sources do, two or three a fold.  What was rewritten goes with its lender."""
     if by_source:
-        lenders = [p.get("lender", p["source"]) for p in posts]
+        lenders = [str(p.get("lender", p["source"])) for p in posts]
         sources = sorted(set(lenders))
         return np.array([sources.index(name) % FOLDS for name in lenders])
     return np.array([fold_of(p["doc_id"]) for p in posts])
