@@ -31,9 +31,9 @@ Background = Callable[[], Awaitable[None]]
 
 # Time in which a load balancer may still send what it had decided before it saw NOT_SERVING.
 LAMEDUCK_S = 0.1
-# Background work that failed begins again after this, doubled each time, spread by half.
+# Background work that failed begins again after this, doubled while it keeps failing at once, spread by half.
 RESTART_MIN_S = 0.5
-RESTART_MAX_S = 30.0
+RESTART_MAX_S = 3.0  # a peer that comes back is followed again within seconds
 LOOP_LAG_EVERY_S = 1.0
 EX_CONFIG = 78
 EX_UNAVAILABLE = 69
@@ -174,8 +174,9 @@ async def running_tasks(*work: Background, telemetry: Telemetry) -> AsyncIterato
 
 async def _kept_up(work: Background, telemetry: Telemetry) -> None:
     name = getattr(work, "__qualname__", "work")
-    pause_s = RESTART_MIN_S
+    loop, pause_s = asyncio.get_running_loop(), RESTART_MIN_S
     while True:
+        begun = loop.time()
         try:
             await work()
         except Exception:  # noqa: BLE001 - it is logged, counted, and begun again
@@ -183,8 +184,9 @@ async def _kept_up(work: Background, telemetry: Telemetry) -> None:
             structlog.get_logger("background").exception("background work failed", work=name, again_in_s=pause_s)
         else:
             return
+        worked = loop.time() - begun > RESTART_MAX_S
         await asyncio.sleep(pause_s * random.uniform(1, 1.5))  # noqa: S311 - spreads restarts
-        pause_s = min(RESTART_MAX_S, pause_s * 2)
+        pause_s = RESTART_MIN_S if worked else min(RESTART_MAX_S, pause_s * 2)
 
 
 async def watch_loop(telemetry: Telemetry) -> None:
