@@ -13,7 +13,7 @@ from services.incentives import grants
 from services.incentives.claims import check_unlocked
 from services.incentives.domain import Campaign, Creator, Terms
 from services.incentives.errors import RewardLocked, RewardOfAnotherTeam
-from services.incentives.lifecycle import COUNTING
+from services.incentives.lifecycle import COUNTING, state_now
 from services.incentives.participation import Enrolment, Grant, HoldCode
 from services.incentives.progress import reconciled
 from services.incentives.store.stores import Stores
@@ -101,7 +101,8 @@ class Renewal:
         """Brings every enrolment of these creators up to date where videos still count; says how many there are."""
         found = await self._stores.enrolments.of_creators(creator_ids)
         campaigns = await self._stores.campaigns.find_many(each.campaign_id for each in found)
-        wanted = [each for each in found if campaigns[each.campaign_id].state in COUNTING]
+        now = self._now()  # the clock may have opened a campaign whose new state nobody has stored yet
+        wanted = [each for each in found if state_now(campaigns[each.campaign_id], now) in COUNTING]
         for enrolment in wanted:
             await self.renewed(campaigns[enrolment.campaign_id], enrolment.creator_id)
         return len(wanted)

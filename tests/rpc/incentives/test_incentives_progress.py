@@ -12,6 +12,7 @@ from protos.incentives.v1 import participation_pb2 as pb
 from services.incentives.domain import Creator
 from services.incentives.participation import MatchState
 from services.incentives.peers import VideoCount
+from tests.rpc.incentives.conftest import a_campaign
 
 
 async def refused(awaitable):
@@ -43,6 +44,17 @@ async def test_progress_says_what_is_missing_and_what_would_count(house):
     assert progress.rewards[0].standing == pb.REWARD_STANDING_LOCKED
     assert list(progress.rewards[0].missing_task_ids) == ["one"]
     assert progress.summary == f"Task one: {found.missing}."
+
+
+async def test_a_video_counts_in_a_campaign_that_the_clock_opened_before_anybody_stored_it(house):
+    wanted = a_campaign(tasks=[task(target=2)])
+    campaign = await house.call("CreateCampaign", studio_id="studio-1", campaign=wanted)
+    await house.act(campaign.id, "SCHEDULE")
+    house.clock.advance(2 * 3_600)
+    await house.enrol(campaign, "ann")
+    await house.tell("v1", "ann")
+    found = (await house.progress(campaign, "ann")).tasks[0]
+    assert (found.current, found.missing) == (1, "1 more approved video")
 
 
 async def test_counts_of_metrics_move_progress(house):
