@@ -1,7 +1,7 @@
 """A matcher over a real store and a real channel, with a catalog and an engine that tests turn by hand."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import grpc.aio
+import pytest
 
 from chassis.clock import FakeClock
 from chassis.ids import SequentialIds
@@ -265,6 +266,13 @@ class FrameWorkerLater:
 
     async def __aexit__(self, *raised: object) -> None:
         await self._worker.__aexit__(None, None, None)
+
+
+async def refused(call: Awaitable[Any]) -> str:
+    """The reason for which a call is refused."""
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await call
+    return reason_of(raised.value)
 
 
 def reason_of(error: grpc.aio.AioRpcError) -> str:

@@ -13,13 +13,7 @@ from protos.matcher.v1 import review_pb2 as pb
 from services.matcher.domain import Cause
 from services.matcher.errors import Contended
 from services.matcher.store.commit import Stale, Unit
-from tests.matcher_world import a_title, a_video, reason_of
-
-
-async def refused(call) -> str:
-    with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await call
-    return reason_of(raised.value)
+from tests.matcher_world import a_title, a_video, reason_of, refused
 
 
 async def read(world, reviewer: str, verdict, count: int = 1) -> None:

@@ -11,13 +11,7 @@ from protos.matcher.v1 import policy_pb2 as pb
 from services.matcher.calibration import HELD_OUT_SHARE
 from services.matcher.decision import replay
 from services.matcher.reviewing import is_sampled
-from tests.matcher_world import a_title, a_video, fields_of, reason_of
-
-
-async def refused(call) -> str:
-    with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await call
-    return reason_of(raised.value)
+from tests.matcher_world import a_title, a_video, fields_of, reason_of, refused
 
 
 async def active(world) -> pb.Policy:

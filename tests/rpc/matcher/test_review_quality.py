@@ -8,36 +8,12 @@ import pytest
 from protos.matcher.v1 import matcher_pb2, policy_pb2
 from protos.matcher.v1 import review_pb2 as pb
 from services.matcher.reviewing import is_sampled
-from tests.matcher_world import a_title, a_video, reason_of
-
-
-async def refused(call) -> str:
-    with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await call
-    return reason_of(raised.value)
-
-
-async def lease(world, reviewer="ann", **fields):
-    return await world.review.LeaseReviewTask(pb.LeaseReviewTaskRequest(reviewer_id=reviewer, **fields))
-
-
-async def decide(world, task, reviewer="ann", verdict=pb.VERDICT_APPROVE, **fields):
-    request = pb.DecideReviewTaskRequest(
-        task_id=task.id, reviewer_id=reviewer, lease_token=task.lease.token, verdict=verdict, **fields
-    )
-    return await world.review.DecideReviewTask(request)
+from tests.matcher_desk import decide, lease, use_policy
+from tests.matcher_world import a_title, a_video, reason_of, refused
 
 
 async def listed(world) -> list[pb.ReviewTask]:
     return list((await world.review.ListReviewTasks(pb.ListReviewTasksRequest())).tasks)
-
-
-async def use_policy(world, **fields):
-    active = await world.policy.GetPolicy(policy_pb2.GetPolicyRequest())
-    for name, value in fields.items():
-        setattr(active, name, value)
-    request = policy_pb2.CreatePolicyVersionRequest(policy=active, activate=True, actor="ops")
-    return await world.policy.CreatePolicyVersion(request)
 
 
 async def a_golden(world, match_id, expected=pb.VERDICT_REJECT) -> pb.ReviewTask:

@@ -6,34 +6,10 @@ import json
 import grpc
 import pytest
 
-from protos.matcher.v1 import matcher_pb2, policy_pb2
+from protos.matcher.v1 import matcher_pb2
 from protos.matcher.v1 import review_pb2 as pb
-from tests.matcher_world import a_video, fields_of, reason_of
-
-
-async def refused(call) -> str:
-    with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await call
-    return reason_of(raised.value)
-
-
-async def lease(world, reviewer="ann", **fields):
-    return await world.review.LeaseReviewTask(pb.LeaseReviewTaskRequest(reviewer_id=reviewer, **fields))
-
-
-async def decide(world, task, reviewer="ann", verdict=pb.VERDICT_APPROVE, **fields):
-    request = pb.DecideReviewTaskRequest(
-        task_id=task.id, reviewer_id=reviewer, lease_token=task.lease.token, verdict=verdict, **fields
-    )
-    return await world.review.DecideReviewTask(request)
-
-
-async def use_policy(world, **fields):
-    active = await world.policy.GetPolicy(policy_pb2.GetPolicyRequest())
-    for name, value in fields.items():
-        setattr(active, name, value)
-    request = policy_pb2.CreatePolicyVersionRequest(policy=active, activate=True, actor="ops")
-    return await world.policy.CreatePolicyVersion(request)
+from tests.matcher_desk import decide, lease, use_policy
+from tests.matcher_world import a_video, fields_of, reason_of, refused
 
 
 @pytest.fixture
