@@ -7,7 +7,7 @@ import numpy as np
 from services.matcher.scoring.additive import Floats
 from services.matcher.scoring.factors import FACTOR_OF
 from services.matcher.scoring.weights import Weights, load_weights
-from services.matcher.text.explaining import Judged, explain, shares_by_factor
+from services.matcher.text.explaining import Judged, explain
 from services.matcher.text.extraction import Candidates, compete, extract
 from services.matcher.text.grouping import run_heads
 from services.matcher.text.hashing import Ints
@@ -29,7 +29,6 @@ class TextEngine:
         self.index = index
         self.probability_min = probability_min  # explaining costs far more than judging
         self.weights = weights or load_weights()
-        shares_by_factor(self.weights, FACTOR_OF)  # made by the first engine of a process, not by its first call
 
     @property
     def model_version(self) -> str:
