@@ -47,7 +47,7 @@ train:  ## Train the matcher's model anew, in an environment of its own
 	@SPOTLIGHT_VENV=.venv-train tools/bootstrap.sh requirements/train.txt
 	@.venv-train/bin/python -m tools.cli train $(ARGS)
 
-stress: bootstrap  ## The long form of every proof: many seeds, kills, load that rises until it sheds (half an hour)
+stress: bootstrap  ## The long form of every proof: many seeds, kills, load that rises until it sheds (an hour or more)
 	@$(PY) -m pytest -q -n 0 -m stress $(ARGS)
 
 soak: bootstrap  ## Steady load on a running `make run` for ten minutes; fails when memory grows (ARGS="--seconds 60")

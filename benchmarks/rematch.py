@@ -15,7 +15,6 @@ import itertools
 import json
 import os
 import random
-import re
 import signal
 import sys
 import tempfile
@@ -39,7 +38,6 @@ from tools.cli.catalogs import read_titles
 ROOT = Path(__file__).resolve().parent.parent
 POLL_S = 0.25
 READY_S = 300
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def main() -> None:
@@ -183,7 +181,7 @@ async def known_to_catalog(title: TitleNames, address: str) -> None:
 
 async def filled(stub: Any, arguments: argparse.Namespace) -> dict[str, float]:
     """Sends what is missing of so many videos; what is kept from last time is counted by the matcher itself."""
-    posts = [cleaned(fields) for path in arguments.posts for fields in read_posts(path)]
+    posts = [fields for path in arguments.posts for fields in read_posts(path)]
     random.Random(1).shuffle(posts)
     began = time.perf_counter()
     kept = await remembered(stub)
@@ -211,11 +209,6 @@ async def taken(stub: Any, request: pb.BatchMatchVideosRequest) -> None:
             await asyncio.sleep(POLL_S)
         else:
             return
-
-
-def cleaned(fields: dict[str, Any]) -> dict[str, Any]:
-    """Without control characters, which a caption may not hold."""
-    return {**fields, "video_description": CONTROL.sub(" ", fields["video_description"])}
 
 
 async def remembered(stub: Any) -> float:

@@ -293,20 +293,11 @@ async def _require_own_video(principal: Principal, video_id: str, owners: Owners
         raise VideoForeign
 
 
-def _value_at(request: Any, path: str) -> str:
+def _value_at(request: Any, path: str) -> Any:
     """The value of a dotted field."""
-    *outer, last = path.split(".")
-    for part in outer:
+    for part in path.split("."):
         request = getattr(request, part)
-    return str(getattr(request, last))
-
-
-def _values_at(request: Any, path: str) -> tuple[str, ...]:
-    """The values of a dotted list."""
-    *outer, last = path.split(".")
-    for part in outer:
-        request = getattr(request, part)
-    return tuple(getattr(request, last))
+    return request
 
 
 def _require_studio_mask(rule: Rule, request: Any) -> None:
@@ -332,7 +323,7 @@ async def _require_own_studio(principal: Principal, rule: Rule, request: Any, ow
         if not title_id or await owners.studio_of_title(title_id) not in principal.studio_ids:
             raise StudioForeign
     if rule.own_titles:
-        title_ids = _values_at(request, rule.own_titles)
+        title_ids = _value_at(request, rule.own_titles)
         studios = set(await asyncio.gather(*(_studio_of(each, owners) for each in title_ids)))
         if studios - principal.studio_ids - {""}:
             raise StudioForeign

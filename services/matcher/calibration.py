@@ -93,15 +93,14 @@ def calibrated(calibration: Calibration, candidate: Candidate) -> Candidate:
     if not found:
         return candidate
     scale = _scale(math.fsum(each.contribution for each in found))
-    evidence = (
-        *candidate.evidence,
-        *(each._replace(contribution=each.contribution * scale) for each in found),
-    )
-    return replace(
-        candidate,
-        evidence=evidence,
-        probability=probability_of(math.fsum(each.contribution for each in evidence)),
-    )
+    return with_evidence(candidate, [each._replace(contribution=each.contribution * scale) for each in found])
+
+
+def with_evidence(candidate: Candidate, found: Iterable[Evidence]) -> Candidate:
+    """The candidate with more evidence, and the probability that all of it sums to."""
+    evidence = (*candidate.evidence, *found)
+    probability = probability_of(math.fsum(each.contribution for each in evidence))
+    return replace(candidate, evidence=evidence, probability=probability)
 
 
 def keys_of(evidence: Sequence[Evidence]) -> tuple[tuple[str, str], ...]:

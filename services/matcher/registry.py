@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from services.matcher.calibration import probability_of
+from services.matcher.calibration import with_evidence
 from services.matcher.domain import Candidate, Evidence
 from services.matcher.text.matches import SignalType
 from services.matcher.touched import words_of
@@ -83,10 +83,9 @@ def registered(registry: Registry, candidate: Candidate) -> Candidate:
     ]
     if not found:
         return candidate
-    evidence = (*candidate.evidence, *found)
-    probability = probability_of(math.fsum(each.contribution for each in evidence))
+    after = with_evidence(candidate, found)
     best = max((other.probability for other in candidate.runner_ups), default=0.0)
-    return replace(candidate, evidence=evidence, probability=probability, margin=probability - best)
+    return replace(after, margin=after.probability - best)
 
 
 def key_of(name: str) -> str:

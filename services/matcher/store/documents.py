@@ -26,9 +26,9 @@ from services.matcher.text.matches import SignalType
 
 Document = dict[str, Any]
 
-# Read without evidence, records and bodies: what anchors and lists of states need.
 BUCKETS = 4_096
 INDEX_S = 600.0  # a new index over what is stored already: minutes of a process's first start
+# Read without evidence, records and bodies: what anchors and lists of states need.
 LEAN = {"b": 0, "ms.ev": 0, "ms.rec": 0}
 
 
