@@ -2,7 +2,7 @@
 
 Evaluation follows the idea of QuickScorer (Lucchese et al., 2015): a tree's leaves are the bits of a
 word, a feature's bin rules some of them out, and the one leaf left is the exit.  What a bin rules out
-is known beforehand, so a feature costs one look-up and one `&`, for all trees at once.
+is known beforehand, so a bundle of features costs one look-up and one `&`, for all trees at once.
 
 Explanation is path-dependent TreeSHAP (Lundberg et al., 2018): a leaf's worth is shared among the
 features on its path by which of them the row satisfies.  That is a small table per leaf, made once.
@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+
+from services.matcher.scoring.bundles import Bundles, gathered
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -47,8 +49,8 @@ class Forest:
     bias: float
     edges: tuple[Floats, ...]
     leaf_value: Floats  # (trees, LEAVES_MAX)
-    leaves: npt.NDArray[np.uint32]  # a bit for each leaf a tree has
-    possible: tuple[npt.NDArray[np.uint32], ...]  # per feature (bins, trees): the leaves not ruled out
+    bundles: Bundles
+    possible: tuple[npt.NDArray[np.uint32], ...]  # per bundle (codes, trees): the leaves not ruled out, as bits
     paths: Paths
     tree: Ints  # of each leaf
     _tables: "list[_Tables]" = field(default_factory=list, repr=False, compare=False)
@@ -62,16 +64,14 @@ class Forest:
 
     def logits(self, features: Floats) -> Floats:
         """`features` has a row a feature and a column a candidate."""
-        bins = self.bins(features)
-        parts = [self._step(bins[:, at : at + ROWS_PER_STEP]) for at in range(0, bins.shape[1], ROWS_PER_STEP)]
+        codes = self.bundles.codes(self.bins(features))
+        parts = [self._step(codes[:, at : at + ROWS_PER_STEP]) for at in range(0, codes.shape[1], ROWS_PER_STEP)]
         return np.concatenate(parts) if parts else np.empty(0, dtype=np.float32)
 
-    def _step(self, bins: Ints) -> Floats:
+    def _step(self, codes: Ints) -> Floats:
         trees = len(self.leaf_value)
-        left = np.repeat(self.leaves[None], bins.shape[1], axis=0)
-        for row, edges in enumerate(self.edges):
-            if len(edges):
-                np.bitwise_and(left, self.possible[row].take(bins[row], axis=0), out=left)
+        room = np.empty((2, codes.shape[1], trees), dtype=np.uint32)
+        left = gathered(self.possible, codes, np.bitwise_and, *room)
         _, exponent = np.frexp(left.astype(np.float32))  # one bit is left, so its number is the exponent
         leaf = exponent + (np.arange(trees) * LEAVES_MAX - 1)
         return (self.leaf_value.ravel().take(leaf).sum(axis=1, dtype=np.float64) + self.bias).astype(np.float32)
@@ -189,12 +189,13 @@ def make_forest(names: tuple[str, ...], bias: float, edges: tuple[Floats, ...], 
     leaf_value = np.zeros((trees, LEAVES_MAX), dtype=np.float32)
     leaf_value[tree, place] = paths.value
     bit = np.left_shift(np.uint32(1), place.astype(np.uint32))
-    allowed = [np.full((len(e) + 1, trees), 0xFFFFFFFF, dtype=np.uint32) for e in edges]
+    leaves = np.bitwise_or.reduceat(bit, first) if trees else np.empty(0, dtype=np.uint32)
+    allowed = [np.repeat(leaves[None], len(e) + 1, axis=0) for e in edges]
     for slot in range(paths.feature.shape[1]):
         for leaf in np.flatnonzero(paths.feature[:, slot] >= 0).tolist():
             feature = int(paths.feature[leaf, slot])
             bins = np.arange(len(edges[feature]) + 1)
             outside = (bins <= paths.low[leaf, slot]) | (bins > paths.high[leaf, slot])
             allowed[feature][outside, tree[leaf]] &= ~bit[leaf]
-    leaves = np.bitwise_or.reduceat(bit, first) if trees else np.empty(0, dtype=np.uint32)
-    return Forest(names, bias, edges, leaf_value, leaves, tuple(allowed), paths, tree)
+    bundles = Bundles.of([len(e) + 1 for e in edges])
+    return Forest(names, bias, edges, leaf_value, bundles, bundles.tables(allowed, np.bitwise_and), paths, tree)

@@ -8,43 +8,72 @@ instead of one a leaf.
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from services.matcher.scoring.bundles import Bundles, gathered
 from services.matcher.scoring.forest import Floats, Forest, Ints, Paths, leaf_tables
 
-CASES_MAX = (
-    1024  # of one cluster; more make fewer clusters and larger tables (256: 34 µs a row in 10 MB, 1024: 25 in 24)
-)
-ROWS_PER_STEP = 64
+# Of one cluster; more make fewer clusters and larger tables.
+CASES_MAX = 1024
+# So many rows look into a cluster's table while it is in the cache.
+ROWS_PER_STEP = 512
+# What these make of a step stays in the cache as well: rows whose cases are found together, and cases summed together.
+ROWS_PER_SEARCH = 32
+CASES_PER_SUM = 8_192
+# Rows of so many factors are 32, 16, 8 or 4 bytes, which numpy moves at several times the speed of others.
+WIDTHS = (8, 4, 2, 1)
 
 Doubles = npt.NDArray[np.float64]
 Cuts = dict[int, frozenset[int]]  # feature -> bins after which its cases part
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FactorShares:
-    """The tables.  A row's case of a cluster is `base` plus one step of `steps` for each of its features."""
+    """The tables.  A row's case of a cluster is `base` plus one step for each bundle of features."""
 
-    feature: Ints  # (slots, clusters)
-    place: npt.NDArray[np.int32]  # (slots, clusters, 1): where in `steps` the bins of that feature begin
-    steps: npt.NDArray[np.int32]
-    base: npt.NDArray[np.int32]  # (clusters, 1)
-    table: Floats  # (cases, factors)
+    bundles: Bundles
+    steps: tuple[npt.NDArray[np.signedinteger[Any]], ...]  # per bundle (codes, clusters)
+    base: Ints  # (clusters, 1)
+    tables: tuple[Floats, ...]  # (cases, factors), some factors each
 
     def sums(self, bins: Ints) -> Floats:
         """A row a factor, a column a column of `bins` (see `Forest.bins`)."""
-        factors, small = self.table.shape[1], bins.astype(np.int32)
-        result = np.empty((factors, bins.shape[1]), dtype=np.float32)
+        codes = self.bundles.codes(bins)
+        result = np.empty((sum(table.shape[1] for table in self.tables), bins.shape[1]), dtype=np.float32)
         for at in range(0, bins.shape[1], ROWS_PER_STEP):
-            here = small[:, at : at + ROWS_PER_STEP]
-            case = np.repeat(self.base, here.shape[1], axis=1)
-            for feature, place in zip(self.feature, self.place, strict=True):
-                case += self.steps.take(place + here[feature])
-            told = self.table.take(case.ravel(), axis=0).reshape(len(case), factors * here.shape[1])
-            result[:, at : at + ROWS_PER_STEP] = told.sum(axis=0).reshape(-1, factors).T
+            step = slice(at, at + ROWS_PER_STEP)
+            cases, first = self._cases(codes[:, step]), 0
+            for table in self.tables:
+                last = first + table.shape[1]
+                result[first:last, step] = self._summed(table, cases)
+                first = last
         return result
+
+    def _cases(self, codes: Ints) -> npt.NDArray[np.signedinteger[Any]]:
+        """(rows, clusters): the case each row is of each cluster."""
+        rows = codes.shape[1]
+        cases = np.empty((rows, len(self.base)), dtype=self.steps[0].dtype)
+        part = np.empty((ROWS_PER_SEARCH, len(self.base)), dtype=cases.dtype)
+        for at in range(0, rows, ROWS_PER_SEARCH):
+            here = codes[:, at : at + ROWS_PER_SEARCH]
+            gathered(self.steps, here, np.add, cases[at : at + ROWS_PER_SEARCH], part[: here.shape[1]])
+        return cases
+
+    def _summed(self, table: Floats, cases: npt.NDArray[np.signedinteger[Any]]) -> Floats:
+        """What all clusters together give, one after another: sums of floats depend on their order."""
+        rows, width = len(cases), table.shape[1]
+        clusters = max(1, min(len(self.base), CASES_PER_SUM // rows))
+        told = np.zeros((clusters + 1, rows * width), dtype=np.float32)
+        for at in range(0, len(self.base), clusters):
+            step = slice(at, at + clusters)
+            case = (cases[:, step].T + self.base[step]).ravel()
+            count = len(case) // rows
+            table.take(case, axis=0, out=told[1 : count + 1].reshape(-1, width), mode="clip")
+            told[0] = told[: count + 1].sum(axis=0)
+        return told[0].reshape(rows, width).T
 
 
 @functools.lru_cache(maxsize=2)
@@ -53,23 +82,31 @@ def factor_shares(forest: Forest, owner: tuple[int, ...]) -> FactorShares:
     paths, bin_counts = forest.paths, [len(edges) + 1 for edges in forest.edges]
     worth = _worth_of_leaves(paths)
     clusters = list(_clusters(paths, bin_counts))
-    slots = max((len(cuts) for _, cuts in clusters), default=0)
-    feature = np.zeros((slots, len(clusters)), dtype=np.int64)
-    place = np.zeros((slots, len(clusters), 1), dtype=np.int32)
-    steps = [np.zeros(max(bin_counts), dtype=np.int32)]  # where an unused slot looks: no step
-    at = len(steps[0])
+    tables = [_cases(forest, leaves, cuts, worth, owner) for leaves, cuts in clusters]
+    largest = max(map(len, tables), default=0)
+    steps = [np.zeros((count, len(clusters)), dtype=np.min_scalar_type(-largest)) for count in bin_counts]
     for number, (_, cuts) in enumerate(clusters):
         stride = 1
-        for slot, (name, parts) in enumerate(cuts.items()):
-            feature[slot, number], place[slot, number] = name, at
+        for name, parts in cuts.items():
             inside = np.searchsorted(np.array(sorted(parts)), np.arange(bin_counts[name]), side="left")
-            steps.append((inside * stride).astype(np.int32))
-            at += bin_counts[name]
+            steps[name][:, number] = inside * stride
             stride *= len(parts) + 1
-    tables = [_cases(forest, leaves, cuts, worth, owner) for leaves, cuts in clusters]
-    base = np.cumsum([0, *map(len, tables)], dtype=np.int32)[: len(tables), None]
     none = np.zeros((0, max(owner) + 1), dtype=np.float32)
-    return FactorShares(feature, place, np.concatenate(steps), base, np.concatenate([none, *tables]))
+    return FactorShares(
+        bundles=forest.bundles,
+        steps=forest.bundles.tables(steps, np.add),
+        base=np.cumsum([0, *map(len, tables)])[: len(tables), None],
+        tables=tuple(_by_width(np.concatenate([none, *tables]))),
+    )
+
+
+def _by_width(table: Floats) -> Iterator[Floats]:
+    """The same columns in pieces of `WIDTHS`."""
+    at = 0
+    while at < table.shape[1]:
+        width = next(width for width in WIDTHS if width <= table.shape[1] - at)
+        yield np.ascontiguousarray(table[:, at : at + width])
+        at += width
 
 
 def _worth_of_leaves(paths: Paths) -> dict[int, Doubles]:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.matcher.scoring.bundles import CODES_MAX, Bundles
 from services.matcher.scoring.compiling import compile_forest, compile_trees
 from services.matcher.scoring.shares import factor_shares
 
@@ -110,6 +111,31 @@ def test_tables_give_the_logits_of_trees_of_depth_two(seed: int, rows: list[tupl
     expected = [0.5 + sum(walked(t["tree_structure"], row) for t in dump["tree_info"]) for row in rows]
     assert model.logits(features).tolist() == pytest.approx(expected, abs=1e-5)
     assert (model.parts(features).sum(axis=0) + model.bias).tolist() == pytest.approx(expected, abs=1e-5)
+
+
+@given(st.integers(0, 2**32))
+def test_a_row_among_many_is_judged_to_the_bit_as_it_is_alone(seed: int) -> None:
+    forest = compile_forest(NAMES, [a_dump(seed, depth=5, trees=6)])
+    features = np.random.default_rng(seed).uniform(-1, 1, (len(NAMES), 600)).astype(np.float32)
+    logits, bins = forest.logits(features), forest.bins(features)
+    shares = factor_shares(forest, (0, 1, 0, 2))
+    sums = shares.sums(bins)
+    for column in (0, 31, 32, 511, 512, 599):
+        assert forest.logits(features[:, [column]])[0] == logits[column]
+        assert shares.sums(bins[:, [column]])[:, 0].tolist() == sums[:, column].tolist()
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=12), st.integers(0, 2**32))
+def test_one_look_up_of_a_bundle_answers_for_all_its_features(bin_counts: list[int], seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    by_bin = [chance.integers(0, 99, (count, 3)) for count in bin_counts]
+    bins = np.array([chance.integers(0, count, 5) for count in bin_counts])
+    bundles = Bundles.of(bin_counts)
+    tables = bundles.tables(by_bin, np.add)
+    codes = bundles.codes(bins)
+    assert all(len(table) <= max(CODES_MAX, *bin_counts) for table in tables)
+    found = sum(table[code] for table, code in zip(tables, codes, strict=True))
+    assert found.tolist() == sum(table[bin_] for table, bin_ in zip(by_bin, bins, strict=True)).tolist()
 
 
 def test_forests_of_several_growths_are_their_mean() -> None:
