@@ -13,7 +13,6 @@ import asyncio
 import itertools
 import json
 import random
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ from typing import Any
 
 import grpc.aio
 
-from benchmarks.match_rpc import batches, cpu_s, read_posts, rss_mb, save_index
+from benchmarks.match_rpc import batches, cpu_s, kept_index, read_posts, rss_mb
 from benchmarks.rematch import running
 from protos.catalog.v1 import catalog_pb2, catalog_pb2_grpc
 from protos.matcher.v1 import matcher_pb2 as pb
@@ -67,11 +66,7 @@ class Calls:
 
 
 async def measured(arguments: argparse.Namespace, folder: Path) -> dict[str, float]:
-    kept = (arguments.folder or folder) / "index"
-    if not kept.exists():
-        save_index(arguments.catalog, kept)
-    if arguments.folder:
-        shutil.copytree(kept, folder / "index")  # the matcher writes into its own
+    kept_index(arguments, folder / "index")
     first = next(iter(read_titles(arguments.catalog)))
     posts = [fields for path in arguments.posts for fields in read_posts(path)]
     random.Random(1).shuffle(posts)

@@ -1,6 +1,7 @@
 """How many posts a second the matcher takes through gRPC, matched, decided and stored.
 
-    python -m benchmarks.match_rpc --catalog FILE.jsonl[.gz] --posts FILE.jsonl[.gz]... [--seconds 20] [--json]
+    python -m benchmarks.match_rpc --catalog FILE.jsonl[.gz] --posts FILE.jsonl[.gz]... [--seconds 20]
+        [--folder KEPT] [--json]
 
 One matcher process and one local store (synced at every commit) are started; this process sends batches of 100.
 `posts_per_cpu_s` divides by the processor time of the matcher alone, which other work on the machine leaves alone.
@@ -15,6 +16,7 @@ import os
 import random
 import re
 import resource
+import shutil
 import sys
 import tempfile
 import time
@@ -55,12 +57,13 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--catalog", type=Path, required=True)
     parser.add_argument("--posts", type=Path, nargs="+", required=True)
     parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--folder", type=Path, help="where the index is kept for the next time")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
 
 async def measured(arguments: argparse.Namespace, folder: Path) -> dict[str, float]:
-    save_index(arguments.catalog, folder / "index")
+    kept_index(arguments, folder / "index")
     posts = [fields for path in arguments.posts for fields in read_posts(path)]
     random.Random(1).shuffle(posts)  # sources differ: every batch is a mixture of them
     (folder / "mongo").mkdir()
@@ -70,6 +73,15 @@ async def measured(arguments: argparse.Namespace, folder: Path) -> dict[str, flo
         return await served(folder, store.port, posts, arguments.seconds)
     finally:
         store.stop()
+
+
+def kept_index(arguments: argparse.Namespace, folder: Path) -> None:
+    """The index a matcher starts from, made or copied: the matcher writes into its own."""
+    kept = arguments.folder / "index" if arguments.folder else folder
+    if not kept.exists():
+        save_index(arguments.catalog, kept)
+    if kept != folder:
+        shutil.copytree(kept, folder)
 
 
 def save_index(catalog: Path, folder: Path) -> None:

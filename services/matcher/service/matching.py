@@ -80,7 +80,8 @@ class Matching:
         for _ in range(ATTEMPTS_MAX):
             try:
                 request = await self._unknown(request)
-                return await self._match(videos, looks, request, at, validate_only=validate_only, is_news=is_news)
+                with self._pool.caller():
+                    return await self._match(videos, looks, request, at, validate_only=validate_only, is_news=is_news)
             except Stale:
                 is_news = False  # another process has seen one of them
         raise Contended

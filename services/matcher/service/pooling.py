@@ -5,16 +5,19 @@ Its cost is fixed for the most part: 100 posts alone take 120 µs each, 800 at o
 """
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 from services.matcher.index import LiveIndex, Names
 from services.matcher.text.matches import TextMatch
 from services.matcher.text.posts import Post
 
-# Under load the next calls are a few milliseconds away; a process that was idle waits for nobody.
-POOL_S = 0.006
-LOAD_S = 0.1
-# The loop stands still while the engine runs: about 20 ms for so many.
+# Where calls are under way, or have just shared a run, the next is a few milliseconds away, and whoever comes is waited
+# for, so long. A caller who is alone waits for nobody.
+POOL_S = 0.01
+POOL_MAX_S = 0.05
+SHARED_S = 0.5
+# The loop stands still while the engine runs: about 40 ms for so many.
 POSTS_MAX = 600
 
 Found = Sequence[Sequence[TextMatch]]
@@ -26,7 +29,20 @@ class EnginePool:
     def __init__(self, index: LiveIndex) -> None:
         self._index = index
         self._waiting: list[tuple[Sequence[Post], asyncio.Future[tuple[Names, Found]]]] = []
-        self._ran_at = 0.0
+        self._size = 0
+        self._callers = 0
+        self._shared_at = -SHARED_S  # when calls last shared a run
+        self._due_at = 0.0  # when the first of those that wait has waited long enough
+        self._timer: asyncio.Handle | None = None
+
+    @contextlib.contextmanager
+    def caller(self) -> Iterator[None]:
+        """A call for as long as it lasts: what it does after the engine's run counts as load, too."""
+        self._callers += 1
+        try:
+            yield
+        finally:
+            self._callers -= 1
 
     async def match(self, posts: Sequence[Post]) -> tuple[Names, Found]:
         """The matches of each post, and the names that were searched: all of one call by the same."""
@@ -34,11 +50,23 @@ class EnginePool:
         loop = asyncio.get_running_loop()
         mine: asyncio.Future[tuple[Names, Found]] = loop.create_future()
         self._waiting.append((posts, mine))
-        if len(self._waiting) == 1:
-            loop.call_later(POOL_S if loop.time() - self._ran_at < LOAD_S else 0, self._run)
+        self._size += len(posts)
+        self._wait(loop)
         return await mine
 
+    def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The next run begins when nobody came for a while, or when it is full."""
+        now = loop.time()
+        if len(self._waiting) == 1:
+            is_alone = self._callers <= 1 and now - self._shared_at > SHARED_S
+            self._due_at = now + (0 if is_alone else POOL_MAX_S)
+        if self._timer is not None:
+            self._timer.cancel()
+        pause_s = 0.0 if self._size >= POSTS_MAX else max(0.0, min(POOL_S, self._due_at - now))
+        self._timer = loop.call_later(pause_s, self._run)
+
     def _run(self) -> None:
+        self._timer = None
         taken = self._taken()
         names = self._index.names
         try:
@@ -50,7 +78,8 @@ class EnginePool:
         for posts, future in taken:
             _tell(future, (names, found[at : at + len(posts)]))
             at += len(posts)
-        self._ran_at = asyncio.get_running_loop().time()
+        if len(taken) > 1:
+            self._shared_at = asyncio.get_running_loop().time()
 
     def _taken(self) -> list[tuple[Sequence[Post], asyncio.Future[tuple[Names, Found]]]]:
         """The calls to serve now; the rest waits for the next run."""
@@ -59,8 +88,9 @@ class EnginePool:
             size += len(self._waiting[count][0])
             count += 1
         taken, self._waiting = self._waiting[:count], self._waiting[count:]
+        self._size -= size
         if self._waiting:
-            asyncio.get_running_loop().call_soon(self._run)
+            self._timer = asyncio.get_running_loop().call_soon(self._run)
         return taken
 
     def _run_apart(

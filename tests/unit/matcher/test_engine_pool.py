@@ -8,7 +8,7 @@ import pytest
 from chassis.clock import FakeClock
 from services.matcher.errors import IndexLoading
 from services.matcher.index import LiveIndex
-from services.matcher.service.pooling import POSTS_MAX, EnginePool
+from services.matcher.service.pooling import POOL_S, POSTS_MAX, EnginePool
 from services.matcher.text.posts import Post
 
 
@@ -66,6 +66,25 @@ async def test_a_batch_that_breaks_the_engine_fails_alone(pool):
     assert isinstance(bad, ValueError)
     with pytest.raises(ValueError, match="bad"):
         await pool.match([Post(caption="bad")])
+
+
+async def test_a_caller_who_is_alone_waits_for_nobody(pool, engine):
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    with pool.caller():
+        await pool.match(posts("a"))
+    assert loop.time() - begun < POOL_S
+
+
+async def test_while_others_are_under_way_those_who_come_one_by_one_share_a_run(pool, engine):
+    async def later(word: str, pause_s: float) -> None:
+        await asyncio.sleep(pause_s)
+        with pool.caller():
+            await pool.match(posts(word))
+
+    with pool.caller():
+        await asyncio.gather(later("a", 0.0), later("b", POOL_S / 2), later("c", POOL_S))
+    assert engine.runs == [6]
 
 
 async def test_a_caller_who_left_is_not_told(pool, engine):
