@@ -102,7 +102,7 @@ def fold_rate(requests: Sequence[bytes]) -> float:
     for position, first in enumerate(range(0, len(requests), BATCHES_AN_ENTRY), start=1):
         kept = []
         for data in requests[first : first + BATCHES_AN_ENTRY]:
-            for raw in wire.batches_of(pb.RecordEventsRequest.FromString(data)):
+            for raw in wire.batches_of(pb.RecordEventsRequest.FromString(data), KEY):
                 kept.append(intake.check(raw, arrival, KEY).events)
                 count += len(raw)
         memory.apply(position, arrival.received_ms, concatenated(kept))

@@ -245,8 +245,11 @@ class Ranked:
 
     @classmethod
     def of(cls, digests: U64) -> "Ranked":
-        distinct, rank = np.unique(digests, return_inverse=True)
-        return cls(distinct, rank.astype(np.uint64))
+        first, group = digest.distinct(digests)
+        order = np.argsort(digests[first])
+        rank = np.empty(len(order), np.uint64)
+        rank[order] = np.arange(len(order))
+        return cls(digests[first][order], rank[group])
 
 
 def _heads(_: Facts, people: Facts, __: AbstractSet[Table]) -> dict[Table, Rows]:

@@ -12,10 +12,12 @@ import numpy as np
 from services.metrics import digest, fold, rows
 from services.metrics.columns import Events
 from services.metrics.dedupe import SeenIds
-from services.metrics.domain import U32, U64, Agent, Bools
+from services.metrics.domain import I64, U32, U64, Agent, Bools
 from services.metrics.fold import REDUCE, Facts, Run, Table
 from services.metrics.names import NameBook
+from services.metrics.numbers import UNKNOWN, Numbers
 from services.metrics.rows import Rows
+from services.metrics.texts import Texts
 
 # A generation of 128,000 events folds in 0.1 s; its rows take some 50 MB until they are stored.
 ENTRIES_MAX = 512
@@ -74,15 +76,16 @@ class Memory:
         self.generations: list[Generation] = []
         # Told the tables of each run, each event once.
         self.listeners: list[Callable[[Mapping[Table, Rows]], None]] = []
-        # The entry that last had events of a title; for caches and live streams.
-        self.title_positions: dict[int, int] = {}
+        self._known = Numbers()
+        # By title number: the entry that last had events of it; for caches and live streams.
+        self.title_positions: I64 = np.zeros(0, np.int64)
 
     def resume(self, *, position: int, time_ms: int, titles: Sequence[str], accepted_count: int) -> None:
         """Starts after what is stored."""
         assert not self.generations, "resumed before anything is folded"
         self.position, self.time_ms, self.accepted_count = position, time_ms, accepted_count
-        self.title_names = list(titles)
-        self.title_numbers = {name: number for number, name in enumerate(titles)}
+        names = Texts.of(titles)
+        self._numbered(names, digest.digest64(names, self._key))
 
     def remember(self, hi: U64, lo: U64, time_ms: int) -> None:
         """Ids of entries that are stored already."""
@@ -113,16 +116,33 @@ class Memory:
     def _numbers(self, events: Events, current: Generation, position: int) -> U32:
         """The number of each event's title; new titles get the next numbers, in order of appearance."""
         # Names that lost their last event to deduplication must not be numbered: `take` dropped them.
-        first, place = digest.distinct(digest.digest64(events.title.names, self._key))
-        names = events.title.names.take(first).values() if len(events) else []
-        for name in names:
-            if name not in self.title_numbers:
-                self.title_numbers[name] = len(self.title_names)
-                self.title_names.append(name)
-                current.titles.append(name)
-        numbers = np.fromiter(map(self.title_numbers.__getitem__, names), np.uint32, len(names))
-        self.title_positions.update(dict.fromkeys(numbers.tolist(), position))
-        return numbers[place][events.title.codes]
+        digests = digest.digest64(events.title.names, self._key)
+        numbers = self._known.of(digests)
+        new = np.flatnonzero(numbers == UNKNOWN)
+        if len(new):
+            first, _ = digest.distinct(digests[new])
+            current.titles.extend(self._numbered(events.title.names.take(new[first]), digests[new[first]]))
+            numbers = self._known.of(digests)
+        self.title_positions[numbers] = position
+        return numbers[events.title.codes].astype(np.uint32)
+
+    def _numbered(self, names: Texts, digests: U64) -> list[str]:
+        """Gives new titles the next numbers."""
+        start, values = len(self.title_names), names.values()
+        self.title_names += values
+        self.title_numbers |= dict(zip(values, range(start, len(self.title_names)), strict=True))
+        self._known.add(digests, np.arange(start, len(self.title_names)))
+        self._make_room()
+        return values
+
+    def _make_room(self) -> None:
+        if (more := len(self.title_names) - len(self.title_positions)) > 0:
+            room = np.zeros(more + len(self.title_positions), np.int64)
+            self.title_positions = np.append(self.title_positions, room)
+
+    def position_of(self, title: int | None) -> int:
+        """The entry that last had events of a title, 0 where none since the start had."""
+        return 0 if title is None else int(self.title_positions[title])
 
     def _fold(self, generation: Generation) -> None:
         """Makes a run of a generation's pieces; runs of any cut add up to the same rows."""

@@ -7,15 +7,17 @@
 Hours and days use the same layout with the minute cut down to the start of the hour or day. Minutes count from 2024.
 """
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.metrics.domain import I64, U64, UNKNOWN_REGION
+from services.metrics.domain import I64, U64, UNKNOWN_REGION, Bools, EventType
 
 TITLE_SHIFT, MINUTE_SHIFT, REGION_SHIFT, TYPE_SHIFT, SOURCE_SHIFT = 40, 17, 7, 3, 2
 TITLES_MAX = 1 << 24
+TYPES_MAX = 1 << (REGION_SHIFT - TYPE_SHIFT)
 MINUTES_MAX = 1 << 23  # from 2024 to December 2039
 EPOCH_MINUTE = 28_401_120  # 2024-01-01T00:00Z in minutes since 1970; a whole day
 LETTERS = 26
@@ -71,6 +73,14 @@ def unpack(keys: U64) -> Parts:
 
 def titles(keys: U64) -> I64:
     return (keys >> np.uint64(TITLE_SHIFT)).astype(np.int64)
+
+
+def has_type(keys: U64, types: AbstractSet[EventType]) -> Bools:
+    """Which keys are of cells of one of the event types."""
+    wanted = np.zeros(TYPES_MAX, bool)
+    wanted[[int(kind) for kind in types]] = True
+    found: Bools = wanted[(keys.astype(np.uint8) >> np.uint8(TYPE_SHIFT)) & np.uint8(TYPES_MAX - 1)]
+    return found
 
 
 def coarser(keys: U64, minutes: int) -> U64:

@@ -149,11 +149,11 @@ class Overview:
                 yield
         self._standings, self._kinds = found, kinds
 
-    def standing(self, title: int, kind: EventType, period_days: float) -> Standing:
+    def standing(self, title: int | None, kind: EventType, period_days: float) -> Standing:
         """Where a title stands among those of its kind with any such event, in the window nearest to the period."""
         window = min(WINDOW_DAYS, key=lambda days: abs(days - period_days))
         titles, sums = self._standings.get((window, kind), (np.zeros(0, np.uint32), np.zeros(0, np.int64)))
-        if not 0 <= title < len(self._kinds):
+        if title is None or title >= len(self._kinds):
             return Standing()
         alike = sums[self._kinds[titles] == self._kinds[title]]
         if len(alike) < KIND_TITLES_MIN:

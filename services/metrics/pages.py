@@ -1,29 +1,50 @@
-"""Decoded pages of rollups, held within a bound of bytes."""
+"""Decoded pages of stored rollups: read many at once, kept within a bound of bytes."""
 
-from collections import OrderedDict
+import asyncio
+from collections.abc import Iterable, Sequence
 
+from chassis.errors import Unavailable
+from services.metrics import segment
+from services.metrics.kept import Kept
 from services.metrics.rows import Rows
+from services.metrics.store.events import Store
+
+# What more pages take to decode and merge, some milliseconds, is done beside the event loop.
+PAGES_AT_ONCE = 32
 
 
-class PageCache:
-    """Decoded pages by id, the least recently used go first."""
+class RollupsMoved(Unavailable):
+    """What was being read was merged meanwhile: ask again."""
 
-    def __init__(self, bytes_max: int) -> None:
-        self._bytes_max = bytes_max
-        self._bytes = 0
-        self._pages: OrderedDict[str, Rows] = OrderedDict()
+    reason = "ROLLUPS_MOVED"
 
-    def get(self, id_: str) -> Rows | None:
-        page = self._pages.get(id_)
-        if page is not None:
-            self._pages.move_to_end(id_)
-        return page
 
-    def put(self, id_: str, page: Rows) -> None:
-        if id_ in self._pages:
-            return
-        self._pages[id_] = page
-        self._bytes += page.nbytes()
-        while self._bytes > self._bytes_max:
-            _, gone = self._pages.popitem(last=False)
-            self._bytes -= gone.nbytes()
+class Pages:
+    """The stored pages, by id."""
+
+    def __init__(self, store: Store, *, bytes_max: int) -> None:
+        self._store = store
+        self._kept: Kept[str, Rows] = Kept(bytes_max)
+
+    async def of(self, ids: Iterable[str]) -> dict[str, Rows]:
+        """Each page; raises RollupsMoved where one is gone."""
+        found: dict[str, Rows] = {}
+        missing: list[str] = []
+        for id_ in ids:
+            page = self._kept.get(id_)
+            if page is None:
+                missing.append(id_)
+            else:
+                found[id_] = page
+        return found | await self._read(missing) if missing else found
+
+    async def _read(self, ids: Sequence[str]) -> dict[str, Rows]:
+        pages = await self._store.pages(ids)
+        if len(pages) < len(ids):
+            raise RollupsMoved
+        many, data = len(ids) > PAGES_AT_ONCE, list(pages.values())
+        decoded = await asyncio.to_thread(segment.decode_all, data) if many else segment.decode_all(data)
+        found = dict(zip(pages, decoded, strict=True))
+        for id_, page in found.items():
+            self._kept.put(id_, page, page.nbytes())
+        return found

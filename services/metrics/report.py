@@ -79,6 +79,9 @@ class Table:
     def __len__(self) -> int:
         return len(self.count)
 
+    def nbytes(self) -> int:
+        return sum(int(getattr(self, name).nbytes) for name in self.__slots__)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Total:

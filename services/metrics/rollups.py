@@ -2,18 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 import structlog
 
-from chassis.errors import Unavailable
 from services.metrics import codec, keys, rows, segment
-from services.metrics.domain import DAY_MINUTES, MINUTE_MS, U64, Bools
+from services.metrics.domain import DAY_MINUTES, MINUTE_MS, U64, Bools, EventType
 from services.metrics.fold import NUMBERS, REDUCE, Facts, Table
 from services.metrics.generation import Generation, Memory
 from services.metrics.names import NameBook
-from services.metrics.pages import PageCache
+from services.metrics.pages import PAGES_AT_ONCE, Pages, RollupsMoved
+from services.metrics.query import Query
 from services.metrics.rows import Rows
 from services.metrics.segment import Manifest, Segment
 from services.metrics.store.events import Names, Store
@@ -35,21 +35,6 @@ WINDOW_PAGES = 128
 DROP_AFTER_S = 30.0
 
 
-class RollupsMoved(Unavailable):
-    """What was being read was merged meanwhile: ask again."""
-
-    reason = "ROLLUPS_MOVED"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
-    """Rows of a table with low <= a < high."""
-
-    table: Table
-    low: int
-    high: int
-
-
 class Rollups:
     """One reader and writer of a set of rollups."""
 
@@ -58,7 +43,7 @@ class Rollups:
         self.memory = memory
         self.manifest = Manifest()
         self.segments: tuple[Segment, ...] = ()
-        self._cache = PageCache(cache_bytes_max)
+        self._pages = Pages(store, bytes_max=cache_bytes_max)
         # Only one coroutine at a time changes what is stored.
         self._storing = asyncio.Lock()
         self._merging = asyncio.Lock()
@@ -126,14 +111,17 @@ class Rollups:
         self, queries: Sequence[Query], remembered: Sequence[Mapping[Table, Rows]], segments: Sequence[Segment]
     ) -> list[Rows]:
         """Of these segments and runs, taken in one step: what memory drops is in a segment from the same moment on."""
-        wanted = [[i for s in segments for i in s.pages(q.table, q.low, q.high)] for q in queries]
-        pages = await self._pages_of(dict.fromkeys(id_ for ids in wanted for id_ in ids))
-        found: list[Rows] = []
-        for query, ids in zip(queries, wanted, strict=True):
-            parts = [pages[id_].between(query.low, query.high) for id_ in ids]
-            parts += [run[query.table].between(query.low, query.high) for run in remembered]
-            found.append(rows.merged(parts, REDUCE[query.table]))
-        return found
+        wanted = [[each.pages(query.table, query.low, query.high) for each in segments] for query in queries]
+        young = [[run[query.table] for run in remembered] for query in queries]
+        pages = await self._pages.of(dict.fromkeys(id_ for ids in wanted for run in ids for id_ in run))
+
+        def answers() -> list[Rows]:
+            return [
+                query.answer([[pages[id_] for id_ in run] for run in ids], parts)
+                for query, ids, parts in zip(queries, wanted, young, strict=True)
+            ]
+
+        return await asyncio.to_thread(answers) if len(pages) > PAGES_AT_ONCE else answers()
 
     async def whole(
         self, table: Table, remembered: Sequence[Mapping[Table, Rows]], segments: Sequence[Segment]
@@ -143,28 +131,12 @@ class Rollups:
             (part,) = await self._rows([Query(table=table, low=low, high=high)], remembered, segments)
             yield part
 
-    async def title_rows(self, title: int, spans: Sequence[tuple[Table, int, int]]) -> list[Rows]:
-        """A title's rows of tables between minutes since 1970."""
-        queries = [Query(table=table, low=low, high=high) for table, low, high in _keyed(title, spans)]
+    async def title_rows(
+        self, title: int, spans: Sequence[tuple[Table, int, int]], types: AbstractSet[EventType] = frozenset()
+    ) -> list[Rows]:
+        """A title's rows of tables between minutes since 1970; of viewers, the most by far, only those of `types`."""
+        queries = [Query.of_title(title, *span, types) for span in spans]
         return await self.rows(queries, lambda facts: facts.title == title)
-
-    async def _pages_of(self, ids: Iterable[str]) -> dict[str, Rows]:
-        found: dict[str, Rows] = {}
-        missing: list[str] = []
-        for id_ in ids:
-            page = self._cache.get(id_)
-            if page is None:
-                missing.append(id_)
-            else:
-                found[id_] = page
-        if missing:
-            pages = await self._store.pages(missing)
-            if len(pages) < len(missing):
-                raise RollupsMoved
-            for id_, data in pages.items():
-                found[id_] = segment.decode(data)
-                self._cache.put(id_, found[id_])
-        return found
 
     async def names(self, heads: Iterable[int]) -> dict[int, str]:
         """The names behind digests, as far as they are known."""
@@ -367,11 +339,6 @@ def _merged_names(carried: Names, pages: Sequence[Names], low: int, high: int) -
         book.add(each.digests, each.names)
     digests, names = book.sorted()
     return Names(digests=digests, names=names)
-
-
-def _keyed(title: int, spans: Sequence[tuple[Table, int, int]]) -> Iterable[tuple[Table, int, int]]:
-    for table, start, end in spans:
-        yield table, *keys.span(title, start, end)
 
 
 def _kept(whole: Rows, table: Table, time_ms: int) -> Rows:

@@ -50,6 +50,14 @@ class Rows:
         )
         return Rows(self.a[first:last], self.b[first:last], self.v[first:last])
 
+    def split(self, key: int) -> "tuple[Rows, Rows]":
+        """The rows with a < key, and the others."""
+        place = int(np.searchsorted(self.a, np.uint64(key)))
+        return (
+            Rows(self.a[:place], self.b[:place], self.v[:place]),
+            Rows(self.a[place:], self.b[place:], self.v[place:]),
+        )
+
     def where(self, mask: Bools) -> "Rows":
         """The chosen rows."""
         return Rows(self.a[mask], self.b[mask], self.v[mask])
@@ -70,15 +78,15 @@ def counted(a: U64) -> Rows:
     return Rows(keys[starts], np.zeros(len(starts), np.uint64), (ends - starts).astype(np.int64))
 
 
-def reduced(a: U64, b: U64, v: I64, how: Reduce) -> Rows:
-    """The rows sorted, with equal keys made one."""
-    if len(a) and (narrow := _packed(a, b, v)) is not None:
+def reduced(a: U64, b: U64, v: I64, how: Reduce, *, in_runs: bool = False) -> Rows:
+    """The rows sorted, with equal keys made one; `in_runs` says that they are a few sorted parts."""
+    if len(a) and (narrow := _packed(a, b, v, in_runs=in_runs)) is not None:
         return _grouped(*narrow, how)
     order = np.lexsort((b, a)) if b.any() else np.argsort(a, kind="stable")
     return _grouped(a[order], b[order], v[order], how)
 
 
-def _packed(a: U64, b: U64, v: I64) -> tuple[U64, U64, I64] | None:
+def _packed(a: U64, b: U64, v: I64, *, in_runs: bool) -> tuple[U64, U64, I64] | None:
     """The rows sorted as one number each, where that fits 64 bits: ten times faster than sorting by two keys."""
     varying = int(np.bitwise_or.reduce(a ^ a[0]))
     a_bits, b_bits, v_bits = varying.bit_count(), int(b.max()).bit_length(), int(v.max()).bit_length()
@@ -89,7 +97,8 @@ def _packed(a: U64, b: U64, v: I64) -> tuple[U64, U64, I64] | None:
     packed |= b
     packed = packed << np.uint64(v_bits) if v_bits < KEY_BITS else np.zeros(len(a), np.uint64)
     packed |= v.astype(np.uint64)
-    packed.sort()
+    # Timsort takes sorted parts as they are; on others the vectorised quicksort is ten times faster.
+    packed.sort(kind="stable" if in_runs else "quicksort")
     both = packed >> np.uint64(v_bits)
     return (
         spread(both >> np.uint64(b_bits) if b_bits < KEY_BITS else np.zeros_like(both), varying, int(a[0]) & ~varying),
@@ -131,13 +140,25 @@ def spread(a: U64, varying: int, fixed: int) -> U64:
 
 def merged(parts: Sequence[Rows], how: Reduce) -> Rows:
     """All parts as one."""
-    parts = [part for part in parts if len(part)]
+    parts = sorted((part for part in parts if len(part)), key=lambda part: int(part.a[0]))
     if not parts:
         return empty()
     if len(parts) == 1:
         return parts[0]
-    a, b, v = (np.concatenate(columns) for columns in zip(*((p.a, p.b, p.v) for p in parts), strict=True))
-    return reduced(a, b, v, how)
+    # Parts are runs of the log, so of one title's rows the first holds most that no other reaches.
+    head, rest = parts[0].split(int(parts[1].a[0]))
+    a, b, v = (np.concatenate(columns) for columns in zip(*((p.a, p.b, p.v) for p in (rest, *parts[1:])), strict=True))
+    tail = reduced(a, b, v, how, in_runs=True)
+    return joined([head, tail]) if len(head) else tail
+
+
+def joined(parts: Sequence[Rows]) -> Rows:
+    """Parts that follow one another, as one."""
+    if len(parts) == 1:
+        return parts[0]
+    if not parts:
+        return empty()
+    return Rows(*(np.concatenate(columns) for columns in zip(*((p.a, p.b, p.v) for p in parts), strict=True)))
 
 
 def regrouped(rows: Rows, a: U64, how: Reduce) -> Rows:

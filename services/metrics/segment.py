@@ -89,14 +89,25 @@ def _shuffled(values: U64) -> tuple[int, bytes]:
 
 
 def decode(data: bytes) -> Rows:
-    body = zstandard.ZstdDecompressor().decompress(data, max_output_size=PAGE_ROWS_MAX * 24 + 64)
-    count, *sizes = (int(size) for size in np.frombuffer(body[:16], "<u4"))
+    return decode_all([data])[0]
+
+
+def decode_all(pages: Sequence[bytes]) -> list[Rows]:
+    """Pages as rows."""
+    decompressor = zstandard.ZstdDecompressor()
+    return [_decoded(decompressor.decompress(data, max_output_size=PAGE_ROWS_MAX * 24 + 64)) for data in pages]
+
+
+def _decoded(body: bytes) -> Rows:
+    count, *sizes = np.frombuffer(body, "<u4", 4).tolist()
     start, columns = 19, []
     for width, size in zip(body[16:19], sizes, strict=True):
-        flat = np.frombuffer(body, np.uint8, size, start).reshape(width, count)
-        columns.append(np.ascontiguousarray(flat.T).view(f"<u{width}").reshape(count).astype(np.uint64))
+        flat = np.frombuffer(body, np.uint8, size, start)
+        if width > 1:
+            flat = np.ascontiguousarray(flat.reshape(width, count).T).view(f"<u{width}").reshape(count)
+        columns.append(flat)
         start += size
-    return Rows(np.cumsum(columns[0], dtype=np.uint64), columns[1], columns[2].astype(np.int64))
+    return Rows(np.cumsum(columns[0], dtype=np.uint64), columns[1].astype(np.uint64), columns[2].astype(np.int64))
 
 
 def mergeable(segments: Sequence[Segment]) -> Sequence[Segment] | None:

@@ -30,12 +30,12 @@ class MetricsServicer(metrics_pb2_grpc.MetricsServiceServicer):
         self._ingest, self._reports, self._board, self._found = ingest, reports_, board, found
 
     async def RecordEvents(self, request: pb.RecordEventsRequest, _: Call) -> pb.RecordEventsResponse:
-        batches, sent_ms = events.batches_of(request), events.sent_ms(request)
+        batches, sent_ms = events.batches_of(request, self._ingest.key), events.sent_ms(request)
         receipt = await self._ingest.record_events(batches, sent_ms)
         return events.receipt(receipt)
 
     async def ImportEvents(self, requests: AsyncIterator[pb.ImportEventsRequest], _: Call) -> pb.ImportEventsResponse:
-        pieces = (events.batches_of(request) async for request in requests)
+        pieces = (events.batches_of(request, self._ingest.key) async for request in requests)
         receipt, rejected_count = await self._ingest.import_events(pieces)
         return events.import_receipt(receipt, rejected_count)
 

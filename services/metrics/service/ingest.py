@@ -18,7 +18,8 @@ from services.metrics.domain import MINUTE_MS, Agent, EventType, Reason, Receipt
 from services.metrics.fold import NUMBERS, Table
 from services.metrics.intake import Arrival
 from services.metrics.journal import Journal
-from services.metrics.rollups import MINUTE_TABLES, MINUTES_KEPT_MS, Query, Rollups
+from services.metrics.query import Query
+from services.metrics.rollups import MINUTE_TABLES, MINUTES_KEPT_MS, Rollups
 from services.metrics.texts import Texts
 
 REJECTED_SHOWN_MAX = 100
@@ -62,7 +63,7 @@ class Ingest:
         telemetry: Telemetry,
     ) -> None:
         self._journal, self._rollups = journal, rollups
-        self._key, self._clock, self._titles_max = key, clock, titles_max
+        self.key, self._clock, self._titles_max = key, clock, titles_max
         self._accepted = telemetry.counter("events_accepted_total", "Events written to the log.")
         self._duplicates = telemetry.counter("events_duplicate_total", "Events whose id was seen within 24 hours.")
         rejected = telemetry.counter("events_rejected_total", "Events not taken, by reason.", ("reason",))
@@ -112,7 +113,7 @@ class Ingest:
         rejected: list[Rejection] = []
         offset = 0
         for raw in batches:
-            checked = intake.check(raw, arrival, self._key, title_is_new=self._title_limit())
+            checked = intake.check(raw, arrival, self.key, title_is_new=self._title_limit())
             kept.append(checked.events)
             rejected += [replace(each, index=each.index + offset) for each in checked.rejected]
             offset += len(raw)
@@ -149,7 +150,7 @@ class Ingest:
 
     async def batch_get_video_counts(self, video_ids: Sequence[str]) -> tuple[list[VideoCounts], int]:
         """Exact lifetime counts, and as of when."""
-        heads = digest.digest64(Texts.of(video_ids), self._key)
+        heads = digest.digest64(Texts.of(video_ids), self.key)
         as_of_ms = self._rollups.memory.time_ms
         queries = [Query(table=Table.VIDEO_TOTALS, low=head, high=head + 1) for head in heads.tolist()]
         found = await self._rollups.rows(queries, lambda facts: np.isin(facts.video, heads))

@@ -13,6 +13,7 @@ from services.metrics.answers import FunnelReport, Geography, Live, Region, Stam
 from services.metrics.domain import (
     DAY_MINUTES,
     HOUR_MINUTES,
+    MINUTE_MS,
     CampaignNotInStudio,
     Dimension,
     EventType,
@@ -23,11 +24,13 @@ from services.metrics.domain import (
 from services.metrics.fold import Table
 from services.metrics.grid import Grid
 from services.metrics.heads import TopList
+from services.metrics.kept import Kept
 from services.metrics.lift import Lift
 from services.metrics.privacy import Atoms, Published
+from services.metrics.query import Query
 from services.metrics.report import Choice
-from services.metrics.rollups import Query, Rollups
-from services.metrics.rows import KEYS_END, Rows
+from services.metrics.rollups import Rollups
+from services.metrics.rows import KEYS_END, Rows, empty
 from services.metrics.service.board import Board
 from services.metrics.texts import Texts
 from services.metrics.titles import TitleFacts, Titles
@@ -35,9 +38,10 @@ from services.metrics.titles import TitleFacts, Titles
 TOP_SIZE_DEFAULT = 20
 TOP_SIZE_MAX = 200
 LIVE_MINUTES = 60
-# Reports kept ready; one of 90 days by hour has some 100 kB.
-KNOWN_MAX = 256
-ONLY_TOTALS: frozenset[Dimension] = frozenset()
+# Reports kept ready; one of 90 days by hour has 120 kB of rows for each event type.
+REPORTS_BYTES_MAX, REPORT_BYTES = 32 * 2**20, 8 * 2**10
+# Making a report of more rows takes some milliseconds: that is done beside the event loop.
+ROWS_AT_ONCE = 20_000
 
 
 class Reports:
@@ -49,7 +53,7 @@ class Reports:
         self._rollups, self._titles, self._board = rollups, titles, board
         self._key, self._clock, self.viewers_min = key, clock, viewers_min
         # Reports by what was asked, good until an event of the title is folded or the day ends.
-        self._known: dict[tuple[str, Choice], tuple[tuple[int, int], TitleReport]] = {}
+        self._kept: Kept[tuple[str, Choice], tuple[tuple[int, int], TitleReport]] = Kept(REPORTS_BYTES_MAX)
 
     def stamp(self) -> Stamp:
         """As of now, if everything written is folded: nothing newer is known."""
@@ -59,76 +63,59 @@ class Reports:
         title = self._titles.require(title_id, studio_id)
         choice = replace(choice, period=report.checked(choice.period, choice.granularity))
         stamp = self.stamp()
-        number = self._rollups.memory.title_numbers.get(title_id, -1)
-        moved = (self._rollups.memory.title_positions.get(number, 0), stamp.as_of_ms // (DAY_MINUTES * 60_000))
-        known = self._known.get((title_id, choice))
-        if known is not None and known[0] == moved:
-            return replace(known[1], stamp=stamp)
+        number = self._rollups.memory.title_numbers.get(title_id)
+        moved = (self._rollups.memory.position_of(number), stamp.as_of_ms // (DAY_MINUTES * MINUTE_MS))
+        kept = self._kept.get((title_id, choice))
+        if kept is not None and kept[0] == moved:
+            return replace(kept[1], title=title, stamp=stamp)
         found = await self._title_report(title, number, choice, stamp)
-        self._known[title_id, choice] = (moved, found)
-        while len(self._known) > KNOWN_MAX:
-            del self._known[next(iter(self._known))]
+        self._kept.put((title_id, choice), (moved, found), found.rows.nbytes() + REPORT_BYTES)
         return found
 
-    async def _title_report(self, title: TitleFacts, number: int, choice: Choice, stamp: Stamp) -> TitleReport:
-        published, minutes, raw_count = await self._published(title.id, choice)
-        previous = replace(choice, period=choice.period.before())
+    async def _title_report(self, title: TitleFacts, number: int | None, choice: Choice, stamp: Stamp) -> TitleReport:
+        found = await self._found(number, choice)
         kinds = choice.event_types or frozenset(EventType)
         days = (choice.period.end - choice.period.start) / DAY_MINUTES
-        return TitleReport(
-            title=title,
-            choice=choice,
-            rows=report.rows(published, minutes, choice),
-            totals=report.totals(published, replace(choice, period=self._to_day_end(choice.period))),
-            previous=report.totals(published, previous),
-            standings={kind: self._board.overview.standing(number, kind, days) for kind in kinds},
-            share=report.source_share(published, choice),
-            nonhuman_count=raw_count,
-            stamp=stamp,
-        )
+
+        def made() -> TitleReport:
+            published, minutes = _published(found, choice, self.viewers_min)
+            return TitleReport(
+                title=title,
+                choice=choice,
+                rows=report.rows(published, minutes, choice),
+                totals=report.totals(published, replace(choice, period=self._to_day_end(choice.period))),
+                previous=report.totals(published, replace(choice, period=choice.period.before())),
+                standings={kind: self._board.overview.standing(number, kind, days) for kind in kinds},
+                share=report.source_share(published, choice),
+                nonhuman_count=_nonhuman(found[0], choice.period),
+                stamp=stamp,
+            )
+
+        return await asyncio.to_thread(made) if sum(map(len, found)) > ROWS_AT_ONCE else made()
 
     def _to_day_end(self, period: Period) -> Period:
         """A period that reaches the present, to the end of its day: nothing lies there, and whole days lose nothing."""
         now = int(self._clock.now().timestamp() // 60)
         return Period(start=period.start, end=period.widened(DAY_MINUTES).end) if period.end > now else period
 
-    async def _published(self, title_id: str, choice: Choice) -> tuple[Published, Atoms | None, int]:
-        """A title's atoms over the period and the one before it; also the period's events of no people."""
-        period = choice.period
-        with_hours = choice.granularity in {Granularity.HOUR, Granularity.MINUTE}
-        both = Period(start=period.before().start, end=period.end).widened(DAY_MINUTES)
-        whole = period.widened(DAY_MINUTES)
-        # Periods that begin within a day need that day's hours, also the one before.
-        hours = both if with_hours and whole != period else whole
-        spans = [(Table.CELLS_DAY, both), (Table.VIEWERS_DAY, both)]
-        if with_hours:
-            spans += [(Table.CELLS_HOUR, hours), (Table.VIEWERS_HOUR, hours)]
-        if choice.granularity is Granularity.MINUTE:
-            spans += [(Table.CELLS_MINUTE, period), (Table.VIEWERS_MINUTE, period)]
-        number = self._rollups.memory.title_numbers.get(title_id)
+    async def _found(self, number: int | None, choice: Choice) -> list[Rows]:
+        """A title's cells and viewers over the period and the one before it: by day, hour and minute, as needed."""
+        spans = [span for cells, viewers, period in _spans(choice) for span in ((cells, period), (viewers, period))]
         if number is None:
-            blank = no_cells()
-            return privacy.publish_title(blank, blank, self.viewers_min), Atoms(grid=blank, **no_marks()), 0
-        found = await self._rollups.title_rows(number, [(table, span.start, span.end) for table, span in spans])
-        nonhuman_count = _nonhuman(found[0], period)
-        if choice.event_types:
-            found = [_of_types(rows, choice.event_types) for rows in found]
-        grids = [Grid.of(*found[place : place + 2]) for place in range(0, len(found), 2)]
-        published = privacy.publish_title(
-            grids[0], grids[1] if with_hours else None, self.viewers_min, with_hour_splits=choice.is_split
-        )
-        minutes = None
-        if choice.granularity is Granularity.MINUTE:
-            assert published.hours is not None, "minutes lie in published hours"
-            total = grids[2].relabelled(bucket=grids[2].bucket, type_=grids[2].type)
-            minutes = privacy.publish_within(total, published.hours, HOUR_MINUTES, self.viewers_min)
-        return published, minutes, nonhuman_count
+            return [empty()] * len(spans)
+        keyed = [(table, period.start, period.end) for table, period in spans]
+        return await self._rollups.title_rows(number, keyed, choice.event_types)
+
+    async def _days(self, title_id: str, choice: Choice) -> Published:
+        """The atoms of a title by day."""
+        number = self._rollups.memory.title_numbers.get(title_id)
+        return _published(await self._found(number, choice), choice, self.viewers_min)[0]
 
     async def get_funnel(self, title_id: str, studio_id: str, choice: Choice) -> FunnelReport:
         self._titles.require(title_id, studio_id)
         choice = replace(choice, period=_days(choice.period), granularity=Granularity.DAY)
         stamp = self.stamp()
-        published, _, _ = await self._published(title_id, choice)
+        published = await self._days(title_id, choice)
         return FunnelReport(steps=funnel.steps(report.totals(published, choice)), period=choice.period, stamp=stamp)
 
     async def get_geography(self, title_id: str, studio_id: str, period: Period) -> Geography:
@@ -139,7 +126,7 @@ class Reports:
             dimensions=frozenset({Dimension.VIEWER_REGION}),
         )
         stamp = self.stamp()
-        published, _, _ = await self._published(title_id, choice)
+        published = await self._days(title_id, choice)
         every = report.rows(published, None, choice)
         by_type = replace(
             choice,
@@ -220,8 +207,7 @@ class Reports:
         shown_position, shown_minute = -1, -1
         memory = self._rollups.memory
         while True:
-            number = memory.title_numbers.get(title_id, -1)
-            position = memory.title_positions.get(number, 0)
+            position = memory.position_of(memory.title_numbers.get(title_id))
             minute = int(self._clock.now().timestamp() // 60)
             if position != shown_position or minute != shown_minute:
                 shown_position, shown_minute = position, minute
@@ -232,7 +218,8 @@ class Reports:
         period = Period(start=minute - LIVE_MINUTES, end=minute + 1)
         choice = Choice(period=period.widened(HOUR_MINUTES), granularity=Granularity.MINUTE)
         stamp = self.stamp()
-        published, minutes, _ = await self._published(title_id, choice)
+        number = self._rollups.memory.title_numbers.get(title_id)
+        published, minutes = _published(await self._found(number, choice), choice, self.viewers_min)
         shown = replace(choice, period=period, event_types=frozenset({EventType.VIDEO_VIEW, EventType.ANCHOR_CLICK}))
         # Totals are of the running and the last hour: an hour has k viewers where a minute has not.
         totals = report.totals(published, replace(choice, period=self._to_day_end(choice.period)))
@@ -245,12 +232,31 @@ class Reports:
         )
 
 
-def no_cells() -> Grid:
-    return Grid(**dict.fromkeys(Grid.__slots__, np.zeros(0, np.int64)))
+def _spans(choice: Choice) -> list[tuple[Table, Table, Period]]:
+    """The tables of cells and of their viewers that a choice needs, and how far back."""
+    period = choice.period
+    both = Period(start=period.before().start, end=period.end).widened(DAY_MINUTES)
+    spans = [(Table.CELLS_DAY, Table.VIEWERS_DAY, both)]
+    if choice.granularity in {Granularity.HOUR, Granularity.MINUTE}:
+        whole = period.widened(DAY_MINUTES)
+        # Periods that begin within a day need that day's hours, also the one before.
+        spans.append((Table.CELLS_HOUR, Table.VIEWERS_HOUR, whole if whole == period else both))
+    if choice.granularity is Granularity.MINUTE:
+        spans.append((Table.CELLS_MINUTE, Table.VIEWERS_MINUTE, period))
+    return spans
 
 
-def no_marks() -> Mapping[str, "np.ndarray[tuple[int], np.dtype[np.bool_]]"]:
-    return {"shown": np.zeros(0, bool), "pooled": np.zeros(0, bool)}
+def _published(found: Sequence[Rows], choice: Choice, viewers_min: int) -> tuple[Published, Atoms | None]:
+    """What may be shown of the rows of `_spans`: the atoms by day and hour, and by minute."""
+    if choice.event_types:
+        found = [_of_types(rows, choice.event_types) for rows in found]
+    days, *finer = (Grid.of(*found[place : place + 2]) for place in range(0, len(found), 2))
+    published = privacy.publish_title(days, finer[0] if finer else None, viewers_min, with_hour_splits=choice.is_split)
+    if choice.granularity is not Granularity.MINUTE:
+        return published, None
+    assert published.hours is not None, "minutes lie in published hours"
+    minutes = finer[1].relabelled(bucket=finer[1].bucket, type_=finer[1].type)
+    return published, privacy.publish_within(minutes, published.hours, HOUR_MINUTES, viewers_min)
 
 
 def _days(period: Period) -> Period:
@@ -258,7 +264,7 @@ def _days(period: Period) -> Period:
 
 
 def _of_types(rows: Rows, types: frozenset[EventType]) -> Rows:
-    return rows.where(np.isin(keys.unpack(rows.a).type, [int(kind) for kind in types]))
+    return rows.where(keys.has_type(rows.a, types))
 
 
 def _nonhuman(cells: Rows, period: Period) -> int:

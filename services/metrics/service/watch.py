@@ -83,11 +83,11 @@ class Watch:
 
     async def look(self) -> int:
         """One round over the titles that moved; how many it looked at."""
-        positions = self._rollups.memory.title_positions
-        moved = [title for title, at in positions.items() if self._looked.get(title, -1) < at]
+        positions = self._rollups.memory.title_positions.copy()
+        moved = [title for title in positions.nonzero()[0].tolist() if self._looked.get(title, -1) < positions[title]]
         moved.sort(key=lambda title: self._looked.get(title, -1))
         for title in moved[:TITLES_A_ROUND]:
-            self._looked[title] = positions[title]
+            self._looked[title] = int(positions[title])
             facts = self._titles.get(self._rollups.memory.title_names[title])
             await self.look_at(title, facts)
             await asyncio.sleep(0)

@@ -7,6 +7,7 @@ import numpy as np
 
 from chassis.errors import InvalidArgument, Violation
 from protos.metrics.v1 import metrics_pb2 as pb
+from services.metrics import digest
 from services.metrics.columns import Coded, RawEvents
 from services.metrics.domain import I64, Receipt, Rejection, VideoCounts
 from services.metrics.texts import Texts
@@ -37,7 +38,7 @@ _FIELDS = attrgetter(
 _TIME, _TAGS = attrgetter("time"), attrgetter("hashtag_names")
 
 
-def batches_of(request: pb.RecordEventsRequest | pb.ImportEventsRequest) -> tuple[RawEvents, ...]:
+def batches_of(request: pb.RecordEventsRequest | pb.ImportEventsRequest, key: digest.Key) -> tuple[RawEvents, ...]:
     """The events of a request, at most 1,000: those in messages, then those in columns."""
     count = len(request.events) + len(request.columns.ids)
     if count > EVENTS_MAX:
@@ -46,7 +47,7 @@ def batches_of(request: pb.RecordEventsRequest | pb.ImportEventsRequest) -> tupl
         )
     found = []
     if request.events:
-        found.append(scan.columns(request.SerializeToString()) or of_messages(request.events))
+        found.append(scan.columns(request.SerializeToString(), key) or of_messages(request.events))
     if request.HasField("columns"):
         found.append(of_columns(request.columns))
     return tuple(found)

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from protos.metrics.v1 import metrics_pb2 as pb
-from services.metrics import keys, sketch
+from services.metrics import grid, keys, sketch
 from services.metrics.answers import (
     FunnelReport,
     Geography,
@@ -19,7 +20,7 @@ from services.metrics.answers import (
     Trend,
     TrendPage,
 )
-from services.metrics.domain import EventType
+from services.metrics.domain import I64, EventType
 from services.metrics.funnel import Step
 from services.metrics.heads import Head
 from services.metrics.lift import ArmTally, Lift
@@ -91,22 +92,24 @@ def _regions(table: Table, has_regions: bool) -> Iterable[str]:  # noqa: FBT001
 
 def series(table: Table, has_regions: bool) -> list[pb.ReportSeries]:  # noqa: FBT001
     """The rows regrouped: one line for each combination of dimensions."""
-    lines: dict[tuple[int, str, int], list[int]] = {}
-    each = zip(table.type.tolist(), _regions(table, has_regions), table.source.tolist(), strict=True)
-    for place, line in enumerate(each):
-        lines.setdefault(line, []).append(place)
-    return [
-        pb.ReportSeries(
-            event_type=pb.EventType.ValueType(kind),
-            viewer_region=region,
-            source=pb.EventSource.ValueType(source),
-            start_seconds=(table.start[places] * 60).tolist(),
-            event_counts=table.count[places].tolist(),
-            viewer_counts=table.viewers[places].tolist(),
-            suppressed_indexes=table.is_suppressed[places].nonzero()[0].tolist(),
-        )
-        for (kind, region, source), places in sorted(lines.items())
-    ]
+    group, first = grid.grouped([table.type, table.region, table.source])
+    order = np.argsort(group, kind="stable")
+    ends = np.searchsorted(group[order], np.arange(len(first)), "right")
+    return [line(table, places, has_regions) for places in np.split(order, ends[:-1]) if len(places)]
+
+
+def line(table: Table, places: I64, has_regions: bool) -> pb.ReportSeries:  # noqa: FBT001
+    """The rows of one combination of dimensions."""
+    one = places[0]
+    return pb.ReportSeries(
+        event_type=pb.EventType.ValueType(table.type[one]),
+        viewer_region=keys.region_name(int(table.region[one])) if has_regions else "",
+        source=pb.EventSource.ValueType(table.source[one]),
+        start_seconds=(table.start[places] * 60).tolist(),
+        event_counts=table.count[places].tolist(),
+        viewer_counts=table.viewers[places].tolist(),
+        suppressed_indexes=table.is_suppressed[places].nonzero()[0].tolist(),
+    )
 
 
 def tally(total: Total) -> pb.Tally:

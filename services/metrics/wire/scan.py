@@ -6,11 +6,13 @@ on whatever is unusual: unknown fields, strings of a kilobyte, numbers past a by
 reads the messages one by one, and a test compares the two.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from services.metrics import digest
+from services.metrics import digest, texts
 from services.metrics.columns import Coded, RawEvents
 from services.metrics.domain import I64, U8, U64, Bools
 from services.metrics.texts import Texts
@@ -28,7 +30,6 @@ SQUEEZE = tuple(
 )
 # As long as the longest string that is accepted, a user agent of 512 characters, may be, hashtags aside.
 STRING_BYTES_MAX = 1_024
-KEY = digest.Key.of(bytes(range(32)))
 EVENTS_TAG = 1 << 3 | LENGTH
 
 
@@ -86,6 +87,14 @@ class Cursor:
         starts, self.at = self.at, self.at + lengths
         return Texts(self.data, starts, lengths)
 
+    def texts(self, number: int) -> Texts:
+        """A list of strings, as it is on the wire."""
+        starts = self.at
+        while (more := self.has(number, LENGTH)).any():
+            lengths = self.length(more)
+            self.at = self.at + lengths
+        return Texts(self.data, starts, self.at - starts)
+
     def number(self, found: Bools) -> I64:
         """A number of up to 8 bytes, of the events that have it."""
         word = self.words[self.at]
@@ -121,12 +130,15 @@ class Cursor:
         return found
 
 
-def columns(request: bytes) -> RawEvents | None:
-    """The events of a serialised request; None where they must be read one by one."""
+def columns(request: bytes, key: digest.Key) -> RawEvents | None:
+    """The events of a serialised request; None where they must be read one by one.
+
+    Strings are told apart by their digests alone: nobody knows the key, so nobody can make two meet.
+    """
     data = np.zeros(len(request) + MARGIN, np.uint8)
     data[: len(request)] = np.frombuffer(request, np.uint8)
     try:
-        return _columns(data, *(_likely_events(data, len(request)) or _events(request)))
+        return _columns(data, *(_likely_events(data, len(request)) or _events(request)), key)
     except Unusual:
         return None
 
@@ -166,77 +178,65 @@ def _events(request: bytes) -> tuple[I64, I64]:
     return np.array(starts, np.int64), np.array(ends, np.int64)
 
 
-def _columns(data: U8, starts: I64, ends: I64) -> RawEvents:
+def _columns(data: U8, starts: I64, ends: I64, key: digest.Key) -> RawEvents:
     cursor = Cursor.of(data, starts)
     ids, types, times_ms = cursor.text(1), cursor.small(2), cursor.time_ms(3)
     cursor.time_ms(4)  # received_time: ours to say
     videos, titles, creators, campaigns, offers, regions, viewers = (cursor.text(number) for number in range(5, 12))
     devices, sources, agents = (cursor.small(number) for number in range(12, 15))
-    user_agents, arms = cursor.text(15), cursor.small(16)
-    hashtags = _hashtags(cursor)
+    user_agents, arms, lists = cursor.text(15), cursor.small(16), cursor.texts(17)
     if (cursor.at != ends).any():
         raise Unusual
+    coded = _coded([videos, titles, creators, campaigns, offers, regions, user_agents, lists], key)
     return RawEvents(
         ids=ids.compact(),
         types=types,
         times_ms=times_ms,
-        videos=coded(videos),
-        titles=coded(titles),
-        creators=coded(creators),
-        campaigns=coded(campaigns),
-        offers=coded(offers),
-        regions=coded(regions),
+        videos=coded[0],
+        titles=coded[1],
+        creators=coded[2],
+        campaigns=coded[3],
+        offers=coded[4],
+        regions=coded[5],
         viewers=viewers,
         devices=devices,
         sources=sources,
         agents=agents,
-        user_agents=coded(user_agents),
+        user_agents=coded[6],
         arms=arms,
-        hashtags=hashtags,
+        hashtags=coded[7],
     )
 
 
-def coded(values: Texts) -> Coded:
-    """The column over its distinct strings."""
-    first, group = _distinct(values)
-    return Coded(names=values.take(first).compact(), codes=group.astype(np.uint32))
+def _coded(columns: Sequence[Texts], key: digest.Key) -> list[Coded]:
+    """The columns over their distinct strings; the last one's are lists.
 
-
-def _distinct(values: Texts) -> tuple[I64, I64]:
-    """The first of each group of equal strings, and each string's group."""
-    longest = int(values.lengths.max())
-    if not longest:
-        return np.zeros(1, np.int64), np.zeros(len(values), np.int64)
-    if longest > STRING_BYTES_MAX:
+    All are found at once: column by column, most of the time would go into beginning small steps.
+    """
+    whole, count = texts.joined(columns), len(columns[0])
+    if int(whole.lengths.max()) > STRING_BYTES_MAX:
         raise Unusual
-    words = list(digest.words_of(values))
-    first, group = digest.distinct(digest.of_words(words, values.lengths, KEY))
-    if len(first) == len(values):
-        return first, group
-    # Everybody can compute this digest: equal ones must also be equal strings.
-    alike = values.lengths == values.lengths[first][group]
-    for rows, word in words:
-        whole = word
-        if rows is not None:
-            whole = np.zeros(len(values), np.uint64)
-            whole[rows] = word
-        alike &= whole == whole[first][group]
-    if not alike.all():
-        raise Unusual
-    return first, group
+    digests = digest.of_words(digest.words_of(whole), whole.lengths, key)
+    # Equal strings of two columns are two.
+    digests ^= np.repeat(np.arange(len(columns), dtype=np.uint64) * np.uint64(digest.SPREAD), count)
+    first, group = digest.distinct(digests)
+    bounds = np.searchsorted(first, np.arange(len(columns) + 1) * count)
+    lists = whole.take(first[bounds[-2] :])
+    names = texts.joined([whole.take(first[: bounds[-2]]).compact(), _comma_joined(lists)])
+    return [
+        Coded(
+            names=names.take(np.arange(start, end)),
+            codes=(group[place * count : (place + 1) * count] - start).astype(np.uint32),
+        )
+        for place, (start, end) in enumerate(pairwise(bounds.tolist()))
+    ]
 
 
-def _hashtags(cursor: Cursor) -> Coded:
-    """The lists, joined by commas; each distinct list is put together once."""
-    starts = cursor.at
-    while (more := cursor.has(17, LENGTH)).any():
-        lengths = cursor.length(more)
-        cursor.at = cursor.at + lengths
-    lists = Texts(cursor.data, starts, cursor.at - starts)
-    first, group = _distinct(lists)
-    data, chosen = cursor.data.tobytes(), lists.take(first)
-    names = [_joined(data, at, at + size) for at, size in zip(chosen.starts, chosen.lengths, strict=True)]
-    return Coded(names=Texts.of(names), codes=group.astype(np.uint32))
+def _comma_joined(lists: Texts) -> Texts:
+    """Lists as they are on the wire, each as one string."""
+    data = lists.data.tobytes()
+    each = zip(lists.starts.tolist(), lists.lengths.tolist(), strict=True)
+    return Texts.of([_joined(data, at, at + size) for at, size in each])
 
 
 def _joined(data: bytes, at: int, end: int) -> str:

@@ -14,6 +14,7 @@ from services.metrics import rebuild, traffic
 from services.metrics.service.ingest import rollup_digest
 from services.metrics.store.events import Store
 from services.metrics.wire import events as wire
+from tests.metrics_world import KEY
 from tests.rpc.metrics.conftest import metrics_on
 from tools.traffic import columns, plan_of, send_history, send_live
 
@@ -103,7 +104,7 @@ async def test_columns_and_messages_are_the_same_events(metrics):
 )
 def test_columns_without_a_shape_refuse_the_batch(columns_, field):
     with pytest.raises(SpotlightError) as refused:
-        wire.batches_of(pb.RecordEventsRequest(columns=columns_))
+        wire.batches_of(pb.RecordEventsRequest(columns=columns_), KEY)
     assert [violation.field for violation in refused.value.violations] == [field]
 
 
@@ -295,7 +296,7 @@ async def test_a_store_that_is_away_is_an_error_to_retry(metrics, monkeypatch):
     viewer_id_hash=st.text(max_size=5), device=st.integers(0, 5),
 ), min_size=1, max_size=8))  # fmt: skip
 def test_any_messages_become_columns_field_by_field(events):
-    (raw,) = wire.batches_of(pb.RecordEventsRequest(events=events))
+    (raw,) = wire.batches_of(pb.RecordEventsRequest(events=events), KEY)
     assert list(raw.ids) == [in_a_line(event.id) for event in events]
     assert raw.types.tolist() == [event.type for event in events]
     for column, name in ((raw.videos, "video_id"), (raw.titles, "title_id"), (raw.regions, "viewer_region")):

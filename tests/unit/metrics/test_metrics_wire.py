@@ -15,6 +15,7 @@ from services.metrics.follow import Follower, Piece
 from services.metrics.rpc.feed import CatalogFeed
 from services.metrics.titles import Titles
 from services.metrics.wire import catalog, events, scan, times
+from tests.metrics_world import KEY
 
 NOW = datetime(2026, 11, 25, 12, 30, 30, tzinfo=UTC)
 
@@ -174,7 +175,7 @@ def as_read(raw):
 @settings(max_examples=150, deadline=None)
 @given(st.lists(usual_events, min_size=1, max_size=12))
 def test_events_scanned_from_their_bytes_are_those_read_one_by_one(batch):
-    scanned = scan.columns(pb.RecordEventsRequest(events=batch, request_id="r1").SerializeToString())
+    scanned = scan.columns(pb.RecordEventsRequest(events=batch, request_id="r1").SerializeToString(), KEY)
     assert scanned is not None, "usual events are scanned"
     assert as_read(scanned) == as_read(events.of_messages(batch))
 
@@ -184,7 +185,7 @@ def test_events_scanned_from_their_bytes_are_those_read_one_by_one(batch):
 def test_strange_events_are_left_to_the_slow_twin_or_read_alike(batch):
     request = pb.RecordEventsRequest(events=batch)
     slow = as_read(events.of_messages(batch))
-    scanned = scan.columns(request.SerializeToString())
+    scanned = scan.columns(request.SerializeToString(), KEY)
     assert scanned is None or as_read(scanned) == slow
-    (found,) = events.batches_of(request)
+    (found,) = events.batches_of(request, KEY)
     assert as_read(found) == slow
