@@ -44,6 +44,8 @@ ROOT = Path(__file__).resolve().parent.parent
 TITLES = 100_000
 CALLS_AT_ONCE = 8
 BATCH = 1_000
+# What a process that only waits uses of a second.
+IDLE_S = 0.1
 # The journal writes what waits as one entry: under load some 16 batches.
 BATCHES_AN_ENTRY = 16
 
@@ -163,6 +165,19 @@ class Servers:
             self.metrics = subprocess.Popen(
                 [sys.executable, "-m", "services.metrics"], env=environment, cwd=ROOT, stdout=log, stderr=log
             )
+
+    async def settled(self) -> None:
+        """Returns when the process has stored and merged what came: a second in which it does next to nothing."""
+        used = self._cpu_s()
+        while True:
+            await asyncio.sleep(1)
+            before, used = used, self._cpu_s()
+            if used - before < IDLE_S:
+                return
+
+    def _cpu_s(self) -> float:
+        fields = Path(f"/proc/{self.metrics.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def rss_mb(self) -> float:
         """The metrics process's greatest resident memory."""
@@ -296,6 +311,7 @@ async def _measured(servers: Servers, arguments: argparse.Namespace) -> AsyncIte
         yield "import_events_per_s", counted / (time.perf_counter() - start)
         yield "rss_events", counted
         yield "rss_mb", servers.rss_mb()
+        await servers.settled()
         random = np.random.default_rng(1)
         chosen = dict.fromkeys(random.choice(TITLES, 200, p=traffic.title_weights(TITLES)).tolist())
         cold, warm = await report_times(stub, [what.title_ids[title] for title in chosen])
