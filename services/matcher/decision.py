@@ -1,7 +1,7 @@
 """A decision as it is made, stored and replayed: the same policy and the same facts give the same bytes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import orjson
 
@@ -51,7 +51,7 @@ def decided(policy: Policy, facts: Facts) -> Decision:
     state, decided_by = (
         (decide(policy, facts), DecidedBy.POLICY) if facts.verdict is None else (facts.verdict, facts.verdict_by)
     )
-    facts = replace(facts, state=state)
+    facts = facts._replace(state=state)
     passed = passed_gates(policy, facts)
     if facts.title_state in GONE:
         state, decided_by = MatchState.WITHDRAWN, DecidedBy.TITLE

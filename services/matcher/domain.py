@@ -60,8 +60,7 @@ class DecidedBy(enum.StrEnum):
     TITLE = "title"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Creator:
+class Creator(NamedTuple):
     """The account behind a video. `strike_time_s` is Unix seconds, 0 when not known."""
 
     id: str
@@ -122,17 +121,17 @@ class FrameHash:
     time_offset_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Video:
+class Video(NamedTuple):
     """A video with its signals, under the platform's names.
 
     `body` is the video as it is kept, `digest` fingerprints everything that was sent: equal digests mean
     equal inputs. `images` and `clip` are pixels to be fingerprinted; they are never kept, but what we made of
     them is: `made` fingerprints, `screen_text` read and `likenesses` checked, so that matching again needs no pixels.
+    A tuple, for the reason that `Evidence` is one.
     """
 
     id: str
-    body: bytes = field(default=b"", repr=False)
+    body: bytes = b""
     digest: bytes = b""
     creator: Creator | None = None
     create_time: int = 0
@@ -159,11 +158,14 @@ class Video:
     vectors: tuple[FrameVector, ...] = ()
     language: str = ""
     frames: tuple[FrameSignal, ...] = ()
-    images: tuple[bytes, ...] = field(default=(), repr=False)
-    clip: bytes = field(default=b"", repr=False)
+    images: tuple[bytes, ...] = ()
+    clip: bytes = b""
     made: tuple[FrameSignal, ...] = ()
     screen_text: tuple[str, ...] = ()
     likenesses: tuple[Likeness, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Video(id={self.id!r}, video_description={self.video_description!r})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,8 +222,7 @@ class Candidate:
     is_contradicted: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
+class Match(NamedTuple):
     """A video's relation to one title, with the record of the decision that put it into its state.
 
     `verdict` is what people said of it, `verdict_by` who; it stands until people change it. `held` and

@@ -9,6 +9,7 @@ import hashlib
 import math
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from services.matcher.domain import AccountType, DecidedBy, MatchState, TitleState
 
@@ -41,6 +42,7 @@ class GateCode(enum.IntEnum):
 
 
 ALL_GATES = sum(code.bit for code in GateCode)
+_PROBABILITY, _VIEWS, _FOLLOWERS = GateCode.PROBABILITY.bit, GateCode.VIEWS.bit, GateCode.FOLLOWERS.bit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +82,7 @@ class Policy:
     create_time: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(NamedTuple):
     """Everything the gates judge. Stored with each decision, so that it replays.
 
     `verdict` is what people said, `held` the gates that hysteresis remembers; `state` is what people or policy made of
@@ -129,8 +130,8 @@ def passed_gates(policy: Policy, facts: Facts) -> int:
     """The gates that pass, as bits: the fast twin of `gates.explain`."""
     held = facts.held
     ratio = policy.leave_ratio
-    views_min = policy.view_count_min * (ratio if held & GateCode.VIEWS.bit else 1.0)
-    followers_min = policy.follower_count_min * (ratio if held & GateCode.FOLLOWERS.bit else 1.0)
+    views_min = policy.view_count_min * (ratio if held & _VIEWS else 1.0)
+    followers_min = policy.follower_count_min * (ratio if held & _FOLLOWERS else 1.0)
     return (
         (not facts.is_killed) << GateCode.KILL_SWITCH
         | (facts.title_state is TitleState.ACTIVE) << GateCode.TITLE_STATE
@@ -162,7 +163,7 @@ def decide(policy: Policy, facts: Facts) -> MatchState:
 
 def approve_threshold(policy: Policy, facts: Facts) -> float:
     """Enter at T, leave at leave_ratio × T: a probability that trembles does not make an anchor flicker."""
-    was_approved = facts.held & GateCode.PROBABILITY.bit
+    was_approved = facts.held & _PROBABILITY
     return policy.approve_threshold * (policy.leave_ratio if was_approved else 1.0)
 
 

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from services.matcher.anchors import Regime, facts_of
 from services.matcher.decision import GONE, decided, record_of
@@ -63,7 +62,7 @@ def ruled(
         match, is_shown = _decided(regime, now, before, candidate, known, basis=basis, rank=shown + 1)
         shown += is_shown
         matches.append(match)
-    after = replace(before, matches=tuple(matches), version=before.version + 1)
+    after = _with_matches(before, tuple(matches), before.version + 1)
     changes = _changes(before, after, cause, now)
     return Ruling(video=after, changes=changes, is_changed=before.version == 0 or after.matches != before.matches)
 
@@ -82,14 +81,14 @@ def said(
     A title that nothing found becomes a match by their word alone.
     """
     told = [
-        replace(match, verdict=verdicts[match.title_id], verdict_by=by) if match.title_id in verdicts else match
+        match._replace(verdict=verdicts[match.title_id], verdict_by=by) if match.title_id in verdicts else match
         for match in before.matches
     ]
     for title_id in verdicts:
         if before.match_of(title_id) is None:
             basis = Basis(model_version="", calibration_version="", catalog_revision=0)
             match = _new(before.id, _named(title_id, regime.policy), now, basis)
-            told.append(replace(match, verdict=verdicts[title_id], verdict_by=by))
+            told.append(match._replace(verdict=verdicts[title_id], verdict_by=by))
     ruling = ruled(regime, now, replace(before, matches=tuple(told)), None, basis=None, cause=cause)
     return Ruling(video=ruling.video, changes=_changes(before, ruling.video, cause, now), is_changed=True)
 
@@ -129,23 +128,22 @@ def _decided(
     match = _renewed(known, candidate, basis) if known else _new(video.id, candidate, now, basis)
     card = regime.card_of(candidate.title_id)
     decision = decided(regime.policy, facts_of(regime, video.standing, match, card, viewer_region="", rank=rank))
-    outcome: dict[str, Any] = {
-        "state": decision.state,
-        "decided_by": decision.decided_by,
-        "policy_version": decision.policy_version,
-        "held": decision.held,
-        "passed": decision.passed,
-    }
-    if known is not None and replace(match, **outcome) == known:
-        return known, decision.is_shown
-    return replace(match, **outcome, update_time=now, record=record_of(decision)), decision.is_shown
+    match = match._replace(
+        state=decision.state,
+        decided_by=decision.decided_by,
+        policy_version=decision.policy_version,
+        held=decision.held,
+        passed=decision.passed,
+    )
+    if match == known:
+        return match, decision.is_shown
+    return match._replace(update_time=now, record=record_of(decision)), decision.is_shown
 
 
 def _renewed(known: Match, candidate: Candidate, basis: Basis | None) -> Match:
     if basis is None or candidate == known.candidate:
         return known
-    return replace(
-        known,
+    return known._replace(
         candidate=candidate,
         model_version=basis.model_version,
         calibration_version=basis.calibration_version,
@@ -184,7 +182,7 @@ def _changes(before: StoredVideo, after: StoredVideo, cause: Cause, now: datetim
             changes.append(_change(match, known, cause, after, now))
     for known in before.matches:
         if after.match_of(known.title_id) is None and known.state in NEWS:
-            gone = replace(known, state=MatchState.WITHDRAWN, update_time=now)
+            gone = known._replace(state=MatchState.WITHDRAWN, update_time=now)
             changes.append(_change(gone, known, cause, after, now))
     return tuple(changes)
 
@@ -194,6 +192,18 @@ def _change(match: Match, known: Match | None, cause: Cause, video: StoredVideo,
         match=match,
         previous_state=known.state if known else None,
         cause=cause,
-        video=replace(video, matches=()),
+        video=_with_matches(video, (), video.version),
         change_time=now,
+    )
+
+
+def _with_matches(video: StoredVideo, matches: tuple[Match, ...], version: int) -> StoredVideo:
+    """`replace`, at a quarter of its price: every video that is decided on comes by here twice."""
+    return StoredVideo(
+        id=video.id,
+        standing=video.standing,
+        matches=matches,
+        digest=video.digest,
+        body=video.body,
+        version=version,
     )

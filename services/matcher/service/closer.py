@@ -6,7 +6,6 @@ restart): then borderline likenesses stay with the reviewers and the screen stay
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from enum import StrEnum
 from typing import TypeVar
 
@@ -96,7 +95,7 @@ class CloserLook:
         lines = await self._tried("screen_text", lambda: self._screen_text(look.video)) or ()
         if not likenesses and not lines:
             return
-        seen = replace(look.video, images=(), clip=b"", screen_text=lines, likenesses=likenesses)
+        seen = look.video._replace(images=(), clip=b"", screen_text=lines, likenesses=likenesses)
         await self._tried("video", lambda: self._matching.revise(self._with_made(seen)))
 
     async def _tried(self, what: str, work: Callable[[], Awaitable[T]]) -> T | None:

@@ -57,7 +57,7 @@ class LookQueue:
 
     def offer(self, look: Look) -> None:
         if not self.is_read(look.video):
-            look = replace(look, video=replace(look.video, images=(), clip=b""))
+            look = replace(look, video=look.video._replace(images=(), clip=b""))
         if len(self._waiting) >= WAITING_MAX or self._size_bytes + look.size_bytes > WAITING_BYTES_MAX:
             self.dropped_count += 1
             return
@@ -151,4 +151,4 @@ class Looking:
             frames += await self._worker.of_images(timed, at=f"{at}.images")
         if video.clip:
             frames += await self._worker.of_video(video.clip, at=f"{at}.video")
-        return Look(video=self._with_made(replace(video, made=made_of(frames))), frames=frames)
+        return Look(video=self._with_made(video._replace(made=made_of(frames))), frames=frames)

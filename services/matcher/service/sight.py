@@ -20,6 +20,8 @@ class Pictures:
         """The candidates of each video by words and pictures; videos without frames keep theirs."""
         return [
             await self._fused(at.format(number), video, tuple(candidates))
+            if video.sound_title or has_frames(video)
+            else tuple(candidates)
             for number, (video, candidates) in enumerate(zip(videos, found, strict=True))
         ]
 

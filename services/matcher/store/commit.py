@@ -22,7 +22,7 @@ from services.matcher.audit import AuditEntry
 from services.matcher.domain import MatchChange, StoredVideo
 from services.matcher.errors import Contended
 from services.matcher.reviewing import Task
-from services.matcher.store.documents import Document, changes_document, video_document
+from services.matcher.store.documents import Document, MatchDocuments, changes_document, video_document
 from services.matcher.store.segments import Archive, segment_document
 from services.matcher.store.task_documents import (
     Appeal,
@@ -157,24 +157,24 @@ class Committer:
     async def _attempt(self, unit: Unit) -> None:
         sequence = await self._tail_sequence() if unit.changes else 0
         link = await self._tail_link() if unit.audit else (0, "")
-        links = audit.chained(unit.audit, *link)
+        links, matches = audit.chained(unit.audit, *link), MatchDocuments()
         with deadline():
             async with transaction(self._database) as session:
-                await self._write_videos(unit, session)
+                await self._write_videos(unit, matches, session)
                 await self._write_reviews(unit, session)
-                await self._write_tails(unit, sequence, links, session)
+                await self._write_tails(unit, sequence, links, matches, session)
         if unit.changes:
             self._sequence = sequence + len(unit.changes)
         if links:
             self._link = (links[-1].sequence, links[-1].hash)
 
-    async def _write_videos(self, unit: Unit, session: Session) -> None:
+    async def _write_videos(self, unit: Unit, matches: MatchDocuments, session: Session) -> None:
         database = self._database
         await _insert(database.segments, map(segment_document, unit.archives), session)
-        await _insert(database.videos, map(video_document, unit.created), session)
+        await _insert(database.videos, (video_document(video, matches) for video in unit.created), session)
         await _replace(
             database.videos,
-            [({"_id": video.id, "v": video.version - 1}, video_document(video)) for video in unit.updated],
+            [({"_id": video.id, "v": video.version - 1}, video_document(video, matches)) for video in unit.updated],
             session,
         )
         await _insert(database.batches, unit.requests, session)
@@ -194,10 +194,12 @@ class Committer:
         )
         await _insert(database.decisions, map(decision_document, unit.decisions), session)
 
-    async def _write_tails(self, unit: Unit, sequence: int, links: Sequence[AuditEntry], session: Session) -> None:
+    async def _write_tails(
+        self, unit: Unit, sequence: int, links: Sequence[AuditEntry], matches: MatchDocuments, session: Session
+    ) -> None:
         """The feed and the audit: their numbers must be the next ones."""
         changes = [
-            changes_document(sequence + 1 + at, unit.changes[at : at + CHANGES_PER_DOCUMENT_MAX], unit.time)
+            changes_document(sequence + 1 + at, unit.changes[at : at + CHANGES_PER_DOCUMENT_MAX], unit.time, matches)
             for at in range(0, len(unit.changes), CHANGES_PER_DOCUMENT_MAX)
         ]
         try:

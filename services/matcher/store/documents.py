@@ -32,7 +32,20 @@ INDEX_S = 600.0  # a new index over what is stored already: minutes of a process
 LEAN = {"b": 0, "ms.ev": 0, "ms.rec": 0}
 
 
-def video_document(video: StoredVideo) -> Document:
+class MatchDocuments:
+    """Documents of one unit's matches: what is stored with its video and told by the feed is written out once."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Match, Document]] = {}  # with the match, so that no other takes its identity
+
+    def of(self, match: Match) -> Document:
+        known = self._known.get(id(match))
+        if known is None:
+            known = self._known[id(match)] = match, match_document(match)
+        return known[1]
+
+
+def video_document(video: StoredVideo, matches: MatchDocuments) -> Document:
     """`k` holds a key for each match, its state and its title, by which titles list their videos."""
     return {
         "_id": video.id,
@@ -43,7 +56,7 @@ def video_document(video: StoredVideo) -> Document:
         "n": video.standing.view_count,
         "k": [title_key(match.state, match.title_id) for match in video.matches],
         "st": standing_document(video.standing),
-        "ms": [match_document(match) for match in video.matches],
+        "ms": list(map(matches.of, video.matches)),
     }
 
 
@@ -159,7 +172,7 @@ def match_of(video_id: str, document: Document) -> Match:
     )
 
 
-def changes_document(first: int, changes: Sequence[MatchChange], time: datetime) -> Document:
+def changes_document(first: int, changes: Sequence[MatchChange], time: datetime, matches: MatchDocuments) -> Document:
     """A batch of changes under the sequence of its first; the feed is these documents in order."""
     return {
         "_id": first,
@@ -167,7 +180,7 @@ def changes_document(first: int, changes: Sequence[MatchChange], time: datetime)
         "t": time,
         "cs": [
             {
-                "m": match_document(change.match),
+                "m": matches.of(change.match),
                 "p": change.previous_state and int(change.previous_state),
                 "c": int(change.cause),
                 "i": change.video.id,

@@ -4,12 +4,13 @@ import functools
 from collections.abc import Iterable
 from datetime import datetime
 
+from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis.timestamps import timestamp
 from protos.matcher.v1 import matcher_pb2 as pb
 from services.matcher.anchors import Judged
-from services.matcher.domain import Evidence, FramePicture, Match, MatchChange, RunnerUp, Stats, StoredVideo, hub_url
+from services.matcher.domain import Evidence, FramePicture, Match, MatchChange, Stats, StoredVideo, hub_url
 from services.matcher.policy import Gate
 from services.matcher.results import (
     AnchorAnswer,
@@ -28,16 +29,23 @@ from services.matcher.wire.videos import video_message
 SIGNALS = {signal: pb.SignalType.Value(f"SIGNAL_TYPE_{signal.name}") for signal in SignalType}
 
 
+# Messages are added where they belong: one that is made apart and then put into another is copied, which costs more
+# than to fill it.
+Matches = RepeatedCompositeFieldContainer[pb.Match]
+
+
 def match_message(match: Match) -> pb.Match:
+    return _add_match(pb.VideoMatches().matches, match)
+
+
+def _add_match(matches: Matches, match: Match) -> pb.Match:
     candidate = match.candidate
-    return pb.Match(
+    message = matches.add(
         id=match.id,
         video_id=match.video_id,
         title_id=candidate.title_id,
-        state=int(match.state),  # type: ignore[arg-type]  # our numbers are the wire's
+        state=int(match.state),  # our numbers are the wire's
         probability=candidate.probability,
-        evidence=map(_evidence, candidate.evidence),
-        runner_ups=map(_runner_up, candidate.runner_ups),
         margin=candidate.margin,
         model_version=match.model_version,
         policy_version=match.policy_version,
@@ -47,6 +55,10 @@ def match_message(match: Match) -> pb.Match:
         create_time=_moment(match.create_time),
         update_time=_moment(match.update_time),
     )
+    _add_evidence(message.evidence, candidate.evidence)
+    for other in candidate.runner_ups:
+        message.runner_ups.add(title_id=other.title_id, probability=other.probability, separated_by=other.separated_by)
+    return message
 
 
 @functools.lru_cache(maxsize=16)
@@ -55,44 +67,50 @@ def _moment(moment: datetime) -> Timestamp:
     return timestamp(moment)
 
 
-def _evidence(evidence: Evidence) -> pb.Evidence:
-    signal_type, value, contribution, span, segment, reference_id, distance = evidence
-    if not (span or segment or reference_id or distance):
-        return pb.Evidence(signal_type=SIGNALS[signal_type], value=value, contribution=contribution)
-    return pb.Evidence(
-        signal_type=SIGNALS[signal_type],
-        value=value,
-        reference_id=reference_id,
-        distance=distance,
-        contribution=contribution,
-        span=pb.Span(field=span.field, index=span.index, start=span.start, end=span.end) if span else None,
-        segment=pb.Segment(start_ms=segment.start_ms, end_ms=segment.end_ms) if segment else None,
-    )
-
-
-def _runner_up(other: RunnerUp) -> pb.RunnerUp:
-    return pb.RunnerUp(title_id=other.title_id, probability=other.probability, separated_by=other.separated_by)
+def _add_evidence(messages: RepeatedCompositeFieldContainer[pb.Evidence], evidence: Iterable[Evidence]) -> None:
+    for signal_type, value, contribution, span, segment, reference_id, distance in evidence:
+        message = messages.add(signal_type=SIGNALS[signal_type], value=value, contribution=contribution)
+        if not (span or segment or reference_id or distance):
+            continue
+        message.reference_id, message.distance = reference_id, distance
+        if span:
+            place = message.span
+            place.field, place.index, place.start, place.end = span.field, span.index, span.start, span.end
+            place.SetInParent()  # also where all of it is zero
+        if segment:
+            message.segment.start_ms, message.segment.end_ms = segment.start_ms, segment.end_ms
+            message.segment.SetInParent()
 
 
 def match_video_response(results: tuple[Matched, ...]) -> pb.MatchVideoResponse:
     (result,) = results
-    return pb.MatchVideoResponse(matches=map(match_message, result.matches), unchanged=result.is_unchanged)
+    message = pb.MatchVideoResponse(unchanged=result.is_unchanged)
+    _add_matches(message.matches, result.matches)
+    return message
 
 
 def batch_response(results: tuple[Matched, ...]) -> pb.BatchMatchVideosResponse:
-    return pb.BatchMatchVideosResponse(results=map(_video_matches, results))
+    message = pb.BatchMatchVideosResponse()
+    _add_results(message.results, results)
+    return message
 
 
 def stream_response(request_id: str, results: tuple[Matched, ...]) -> pb.StreamMatchVideosResponse:
-    return pb.StreamMatchVideosResponse(request_id=request_id, results=map(_video_matches, results))
+    message = pb.StreamMatchVideosResponse(request_id=request_id)
+    _add_results(message.results, results)
+    return message
 
 
-def _video_matches(result: Matched) -> pb.VideoMatches:
-    return pb.VideoMatches(
-        video_id=result.video_id,
-        matches=map(match_message, result.matches),
-        unchanged=result.is_unchanged,
-    )
+def _add_results(messages: RepeatedCompositeFieldContainer[pb.VideoMatches], results: Iterable[Matched]) -> None:
+    for result in results:
+        message = messages.add(video_id=result.video_id, unchanged=result.is_unchanged)
+        if result.matches:
+            _add_matches(message.matches, result.matches)
+
+
+def _add_matches(messages: Matches, matches: Iterable[Match]) -> None:
+    for match in matches:
+        _add_match(messages, match)
 
 
 def video_matches_response(matches: tuple[Match, ...]) -> pb.ListVideoMatchesResponse:

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -24,6 +23,8 @@ from services.matcher.wire.times import seconds_of
 DIGEST_BYTES = 16
 ACCOUNT_TYPES: dict[int, AccountType] = {each.value: each for each in AccountType}
 MADE: tuple[Literal["screen_text", "made_frames", "likenesses"], ...] = ("screen_text", "made_frames", "likenesses")
+PIXELS = frozenset(("images", "video"))
+SEEN = frozenset(("frame_hashes", "embeddings", "frames", *MADE))
 
 
 def videos_of(messages: Iterable[pb.Video]) -> tuple[Video, ...]:
@@ -32,25 +33,27 @@ def videos_of(messages: Iterable[pb.Video]) -> tuple[Video, ...]:
 
 def video_of(message: pb.Video, *, at: str = "video.") -> Video:
     """The video as sent; pixels are parted from what is kept, and both are fingerprinted."""
-    if message.screen_text or message.made_frames or message.likenesses:  # ours to say, ignored when sent
+    given = _given(message)
+    if not given.isdisjoint(MADE):  # ours to say, ignored when sent
         sent = pb.Video()
         sent.CopyFrom(message)
         message = _without_made(sent)
     whole = message.SerializeToString(deterministic=True)
     digest = hashlib.blake2b(whole, digest_size=DIGEST_BYTES).digest()
-    images, clip = tuple(message.images), message.video
-    if not images and not clip:
-        return _video(message, whole, digest, at)
+    if given.isdisjoint(PIXELS):
+        return _video(message, given, whole, digest, at)
     kept = pb.Video()
     kept.CopyFrom(message)
     kept.ClearField("images")
     kept.ClearField("video")
-    return replace(_video(kept, kept.SerializeToString(), digest, at), images=images, clip=clip)
+    video = _video(kept, given, kept.SerializeToString(), digest, at)
+    return video._replace(images=tuple(message.images), clip=message.video)
 
 
 def kept_video_of(body: bytes, digest: bytes = b"") -> Video:
     """The video as it was kept."""
-    return _video(pb.Video.FromString(body), body, digest, "video.")
+    message = pb.Video.FromString(body)
+    return _video(message, _given(message), body, digest, "video.")
 
 
 def with_made(video: Video) -> Video:
@@ -61,7 +64,12 @@ def with_made(video: Video) -> Video:
     message.likenesses.extend(
         pb.Likeness(reference_id=each.reference_id, inlier_count=each.inlier_count) for each in video.likenesses
     )
-    return replace(video, body=message.SerializeToString())
+    return video._replace(body=message.SerializeToString())
+
+
+def _given(message: pb.Video) -> set[str]:
+    """The fields that say something: asking an empty list of a message costs as much as ten numbers of it."""
+    return {field.name for field, _ in message.ListFields()}
 
 
 def _without_made(message: pb.Video) -> pb.Video:
@@ -83,13 +91,13 @@ def video_message(video: StoredVideo) -> pb.Video:
     return message
 
 
-def _video(message: pb.Video, body: bytes, digest: bytes, at: str) -> Video:
-    has_sound = message.HasField("sound")
-    return Video(
+def _video(message: pb.Video, given: set[str], body: bytes, digest: bytes, at: str) -> Video:
+    has_sound = "sound" in given
+    video = Video(
         id=message.id,
         body=body,
         digest=digest,
-        creator=_creator(message.creator, at) if message.HasField("creator") else None,
+        creator=_creator(message.creator, at) if "creator" in given else None,
         create_time=message.create_time,
         region_code=message.region_code,
         video_description=message.video_description,
@@ -99,9 +107,9 @@ def _video(message: pb.Video, body: bytes, digest: bytes, at: str) -> Video:
         music_id=message.music_id,
         sound_title=message.sound.title if has_sound else "",
         sound_author=message.sound.author if has_sound else "",
-        effect_ids=tuple(message.effect_ids),
+        effect_ids=tuple(message.effect_ids) if "effect_ids" in given else (),
         voice_to_text=message.voice_to_text,
-        ocr_text=tuple(message.ocr_text),
+        ocr_text=tuple(message.ocr_text) if "ocr_text" in given else (),
         view_count=message.view_count,
         like_count=message.like_count,
         comment_count=message.comment_count,
@@ -110,9 +118,15 @@ def _video(message: pb.Video, body: bytes, digest: bytes, at: str) -> Video:
         is_aigc=message.is_aigc,
         made_for_kids=message.made_for_kids,
         content_claimed=message.content_claimed,
+        language=message.language,
+    )
+    return video if given.isdisjoint(SEEN) else _with_frames(video, message)
+
+
+def _with_frames(video: Video, message: pb.Video) -> Video:
+    return video._replace(
         frame_hashes=tuple(map(_frame_hash, message.frame_hashes)),
         vectors=tuple(map(_vector, message.embeddings)),
-        language=message.language,
         frames=tuple(map(_frame, message.frames)),
         made=tuple(map(_frame, message.made_frames)),
         screen_text=tuple(message.screen_text),

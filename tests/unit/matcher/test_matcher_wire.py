@@ -1,7 +1,6 @@
 """Between the wire and the domain: what goes in comes out, and enums have the wire's numbers."""
 
 import math
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -16,7 +15,7 @@ from protos.matcher.v1 import matcher_pb2, policy_pb2, review_pb2
 from services.matcher import domain, lifecycle, policy, reviewing
 from services.matcher.anchors import SwitchScope
 from services.matcher.domain import TitleState, standing_of
-from services.matcher.store.documents import match_document, match_of, video_document, video_of
+from services.matcher.store.documents import MatchDocuments, match_document, match_of, video_document, video_of
 from services.matcher.store.task_documents import task_document, task_of
 from services.matcher.text.matches import SignalType
 from services.matcher.text.titles import MediaType, NameKind
@@ -99,7 +98,7 @@ videos = st.builds(
 def test_a_video_survives_being_kept_but_for_its_pixels(message):
     video = videos_wire.video_of(message)
     kept = videos_wire.kept_video_of(video.body, video.digest)
-    assert kept == replace(video, images=(), clip=b"")
+    assert kept == video._replace(images=(), clip=b"")
     for name in ("id", "video_description", "duration", "view_count", "made_for_kids", "language"):
         assert getattr(video, name) == getattr(message, name)
     assert video.hashtag_names == tuple(message.hashtag_names)
@@ -111,7 +110,7 @@ def test_a_video_survives_being_kept_but_for_its_pixels(message):
 def test_a_stored_video_is_shown_as_sent_but_for_its_frames(message):
     video = videos_wire.video_of(message)
     stored = domain.StoredVideo(id=video.id, standing=standing_of(video, 1.0), body=video.body)
-    shown = videos_wire.video_message(video_of(video_document(stored)))
+    shown = videos_wire.video_message(video_of(video_document(stored, MatchDocuments())))
     for name in ("frames", "frame_hashes", "embeddings", "images"):
         message.ClearField(name)
     assert shown == message

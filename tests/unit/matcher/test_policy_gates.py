@@ -132,7 +132,7 @@ def mended(policy: Policy, facts: Facts, code: GateCode) -> tuple[Policy, Facts]
     if code is GateCode.HOLD_OUT:
         return replace(policy, hold_out_share=0.0), facts
     gate = next(gate for gate in explain(policy, decided(policy, facts).facts) if gate.code is code)
-    return policy, replace(facts, **MENDING[code](policy, facts, gate.gap))
+    return policy, facts._replace(**MENDING[code](policy, facts, gate.gap))
 
 
 @given(policies, facts_)
@@ -191,21 +191,21 @@ def test_every_gate_has_its_flip():
 
 @given(policies, facts_)
 def test_waiting_as_long_as_the_strikes_gate_says_passes_it_and_a_day_less_does_not(policy, facts):
-    facts = replace(facts, strike_time_s=facts.now_s)
+    facts = facts._replace(strike_time_s=facts.now_s)
     gate = explain(policy, facts)[GateCode.STRIKES - 1]
     if gate.passed:
         return
     days = int(gate.remedy.split()[0].replace(",", ""))
-    later = replace(facts, now_s=facts.now_s + days * DAY_S)
+    later = facts._replace(now_s=facts.now_s + days * DAY_S)
     assert explain(policy, later)[GateCode.STRIKES - 1].passed
-    sooner = replace(facts, now_s=facts.now_s + (days - 1) * DAY_S)
+    sooner = facts._replace(now_s=facts.now_s + (days - 1) * DAY_S)
     assert not explain(policy, sooner)[GateCode.STRIKES - 1].passed
 
 
 @pytest.mark.parametrize("code", BREAKING, ids=lambda code: code.name)
 def test_flipping_one_gate_flips_the_result_and_no_other_gate(code):
     assert judged(DEFAULT, PASSING)[1] == []
-    decision, failed = judged(DEFAULT, replace(PASSING, **BREAKING[code]))
+    decision, failed = judged(DEFAULT, PASSING._replace(**BREAKING[code]))
     assert failed == [code]
     assert not decision.is_shown
 
@@ -220,10 +220,10 @@ def test_following_the_remedy_of_a_count_passes_its_gate_and_one_less_does_not(p
     field = {GateCode.FOLLOWERS: "follower_count", GateCode.VIEWS: "view_count"}[code]
     gate = next(gate for gate in explain(policy, facts) if gate.code is code)
     needed = getattr(facts, field) + int(gate.gap)
-    helped = replace(facts, **{field: needed})
+    helped = facts._replace(**{field: needed})
     assert next(each for each in explain(policy, helped) if each.code is code).passed
     if gate.gap:
-        short = replace(facts, **{field: needed - 1})
+        short = facts._replace(**{field: needed - 1})
         assert not next(each for each in explain(policy, short) if each.code is code).passed
 
 
@@ -232,7 +232,7 @@ def test_a_decision_replays_to_the_same_bytes(policy, facts):
     record = record_of(decided(policy, facts))
     version, read = facts_of(record)
     assert version == policy.version
-    assert replace(read, state=facts.state) == facts
+    assert read._replace(state=facts.state) == facts
     assert replay(policy, record) == record
 
 
@@ -259,7 +259,7 @@ def test_what_people_said_stands_unless_the_title_is_gone(policy, facts):
 def test_deciding_again_on_what_was_held_changes_nothing(policy, facts):
     """Hysteresis settles: a decision taken twice is the same decision."""
     first = decided(policy, facts)
-    again = decided(policy, replace(facts, held=first.held))
+    again = decided(policy, facts._replace(held=first.held))
     assert (again.state, again.passed) == (first.state, first.passed)
 
 
@@ -268,18 +268,18 @@ def test_deciding_again_on_what_was_held_changes_nothing(policy, facts):
     [(1_000, 0, True), (999, 0, False), (900, GateCode.VIEWS.bit, True), (899, GateCode.VIEWS.bit, False)],
 )
 def test_an_anchor_enters_at_the_threshold_and_leaves_below_nine_tenths(views, held, shown):
-    decision, _ = judged(DEFAULT, replace(PASSING, view_count=views, held=held))
+    decision, _ = judged(DEFAULT, PASSING._replace(view_count=views, held=held))
     assert decision.is_shown == shown
 
 
 def test_a_contradicted_match_goes_to_review_however_probable():
-    assert decide(DEFAULT, replace(PASSING, probability=0.99, is_contradicted=True)) is MatchState.IN_REVIEW
+    assert decide(DEFAULT, PASSING._replace(probability=0.99, is_contradicted=True)) is MatchState.IN_REVIEW
 
 
 def test_half_of_a_strike_is_gone_after_its_half_life():
-    facts = replace(PASSING, strike_score=8.0, strike_time_s=1.6e9, now_s=1.6e9 + 90 * DAY_S)
+    facts = PASSING._replace(strike_score=8.0, strike_time_s=1.6e9, now_s=1.6e9 + 90 * DAY_S)
     assert decayed_strikes(DEFAULT, facts) == pytest.approx(4.0)
-    assert decayed_strikes(DEFAULT, replace(facts, strike_time_s=0.0)) == 8.0
+    assert decayed_strikes(DEFAULT, facts._replace(strike_time_s=0.0)) == 8.0
 
 
 def test_the_hold_out_is_the_share_it_says_and_the_same_each_time():
@@ -300,18 +300,18 @@ def test_the_hold_out_is_the_share_it_says_and_the_same_each_time():
     ],
 )
 def test_the_probability_gate_says_what_helps(fields, words):
-    facts = replace(PASSING, **fields)
-    facts = replace(facts, state=decided(DEFAULT, facts).state)
+    facts = PASSING._replace(**fields)
+    facts = facts._replace(state=decided(DEFAULT, facts).state)
     (gate,) = [gate for gate in explain(DEFAULT, facts) if gate.code is GateCode.PROBABILITY]
     assert words in gate.remedy
 
 
 def test_an_embargo_is_told_in_days_then_hours():
-    facts = replace(PASSING, embargo_lift_s=PASSING.now_s + 3 * DAY_S)
+    facts = PASSING._replace(embargo_lift_s=PASSING.now_s + 3 * DAY_S)
     assert "in 3 days" in explain(DEFAULT, facts)[2].remedy
-    almost = replace(PASSING, embargo_lift_s=PASSING.now_s + 2.1 * DAY_S)
+    almost = PASSING._replace(embargo_lift_s=PASSING.now_s + 2.1 * DAY_S)
     assert "in 3 days" in explain(DEFAULT, almost)[2].remedy
-    facts = replace(PASSING, embargo_lift_s=PASSING.now_s + 5_000)
+    facts = PASSING._replace(embargo_lift_s=PASSING.now_s + 5_000)
     assert "in 2 hours" in explain(DEFAULT, facts)[2].remedy
 
 
