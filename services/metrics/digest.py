@@ -101,7 +101,7 @@ def words_of(values: Texts) -> Iterator[tuple[I64 | None, U64]]:
     while True:
         words = at[starts]
         if (short := left < WORD_BYTES).any():
-            words &= np.where(short, KEPT[np.minimum(left, WORD_BYTES)], KEPT[WORD_BYTES])
+            words &= KEPT[np.minimum(left, WORD_BYTES)]
         yield rows, words
         if short.all() or not (more := left > WORD_BYTES).any():
             return
@@ -115,7 +115,9 @@ def _half(words: Iterable[tuple[I64 | None, U64]], lengths: I64, seed: int, odd:
     found = lengths.astype(np.uint64) ^ np.uint64(seed)
     for rows, word in words:
         # A value's digest must not depend on how long its neighbours are.
-        mixed = ((found if rows is None else found[rows]) ^ (word * np.uint64(SPREAD))) * np.uint64(odd)
+        mixed = word * np.uint64(SPREAD)
+        mixed ^= found if rows is None else found[rows]
+        mixed *= np.uint64(odd)
         mixed ^= mixed >> np.uint64(29)
         if rows is None:
             # An empty value has no words.

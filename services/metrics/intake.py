@@ -1,5 +1,6 @@
 """Checks a batch event by event, column-wise: what is kept, and why each of the others is not."""
 
+import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ AHEAD_MS_MAX = 5 * MINUTE_MS
 # Below this a difference of clocks is network time and rounding, not a wrong clock.
 SKEW_MS_MIN = 2_000
 DEVICES = 5
+# Regions, lists of hashtags and user agents come again and again: what was found about one is kept.
+NAMES_KEPT = 4_096
 BYTE_MAX = 255
 BYTES_MAX = 4 * ID_CHARACTERS_MAX
 EPOCH_MS = keys.EPOCH_MINUTE * MINUTE_MS
@@ -235,6 +238,7 @@ def _empty(column: Coded) -> Bools:
     return found
 
 
+@functools.lru_cache(NAMES_KEPT)
 def _bad_region(name: str) -> bool:
     return bool(name) and not REGION_PATTERN.fullmatch(name)
 
@@ -243,6 +247,7 @@ def _bad_user_agent(name: str) -> bool:
     return len(name) > USER_AGENT_CHARACTERS_MAX
 
 
+@functools.lru_cache(NAMES_KEPT)
 def _bad_hashtags(names: str) -> bool:
     if not names:
         return False
@@ -300,6 +305,7 @@ def _agents(raw: RawEvents) -> U8:
     return np.where(said == 0, by_name, said).astype(np.uint8)
 
 
+@functools.lru_cache(NAMES_KEPT)
 def agent_of(user_agent: str) -> Agent:
     """What a User-Agent header says about its sender."""
     if PREVIEW_AGENT.search(user_agent):
