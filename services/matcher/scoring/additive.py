@@ -4,6 +4,7 @@ Features are cut into bins once; a part is then a look-up in a table, which nump
 batch at once.  Nothing else enters the logit, so the parts are the explanation, exactly.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,17 @@ class Pair:
     table: Floats  # (bins of left, bins of right)
 
 
+def bins_of(features: Floats, edges: Sequence[Floats]) -> Ints:
+    """Features (rows are features) to bins: bin b holds edges[b-1] < x <= edges[b]."""
+    result = np.zeros(features.shape, dtype=np.int64)
+    for row, cuts in enumerate(edges):
+        if len(cuts) == 1:  # as most have: comparing takes a tenth of searching
+            result[row] = ~(features[row] <= cuts[0])
+        elif len(cuts):
+            result[row] = np.searchsorted(cuts, features[row], side="left")
+    return result
+
+
 @dataclass(frozen=True, slots=True)
 class AdditiveModel:
     """`edges[i]` cut feature i into len(edges[i]) + 1 bins: bin b holds edges[b-1] < x <= edges[b]."""
@@ -34,19 +46,16 @@ class AdditiveModel:
 
     def bins(self, features: Floats) -> Ints:
         """Features (rows are features) to bins."""
-        result = np.empty(features.shape, dtype=np.int64)
-        for row, edges in enumerate(self.edges):
-            result[row] = np.searchsorted(edges, features[row], side="left") if len(edges) else 0
-        return result
+        return bins_of(features, self.edges)
 
     def logits(self, features: Floats) -> Floats:
         bins = self.bins(features)
         total = np.full(features.shape[1], self.bias, dtype=np.float32)
         for row, table in enumerate(self.main):
             if len(table) > 1:
-                total += table[bins[row]]
+                total += table.take(bins[row])
         for pair in self.pairs:
-            total += pair.table.ravel()[bins[pair.left] * pair.table.shape[1] + bins[pair.right]]
+            total += pair.table.take(bins[pair.left] * pair.table.shape[1] + bins[pair.right])
         return total
 
     def parts(self, features: Floats) -> Floats:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from services.matcher.scoring.additive import bins_of
 from services.matcher.scoring.bundles import Bundles, gathered
 
 Floats = npt.NDArray[np.float32]
@@ -56,11 +57,7 @@ class Forest:
     _tables: "list[_Tables]" = field(default_factory=list, repr=False, compare=False)
 
     def bins(self, features: Floats) -> Ints:
-        result = np.zeros(features.shape, dtype=np.int64)
-        for row, edges in enumerate(self.edges):
-            if len(edges):
-                result[row] = np.searchsorted(edges, features[row], side="left")
-        return result
+        return bins_of(features, self.edges)
 
     def logits(self, features: Floats) -> Floats:
         """`features` has a row a feature and a column a candidate."""

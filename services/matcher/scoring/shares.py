@@ -42,15 +42,10 @@ class FactorShares:
     def sums(self, bins: Ints) -> Floats:
         """A row a factor, a column a column of `bins` (see `Forest.bins`)."""
         codes = self.bundles.codes(bins)
-        result = np.empty((sum(table.shape[1] for table in self.tables), bins.shape[1]), dtype=np.float32)
-        for at in range(0, bins.shape[1], ROWS_PER_STEP):
-            step = slice(at, at + ROWS_PER_STEP)
-            cases, first = self._cases(codes[:, step]), 0
-            for table in self.tables:
-                last = first + table.shape[1]
-                result[first:last, step] = self._summed(table, cases)
-                first = last
-        return result
+        steps = [slice(at, at + ROWS_PER_STEP) for at in range(0, bins.shape[1], ROWS_PER_STEP)]
+        parts = [self._summed(self._cases(codes[:, step])) for step in steps]
+        none = np.empty((sum(table.shape[1] for table in self.tables), 0), dtype=np.float32)
+        return np.concatenate([none, *parts], axis=1)
 
     def _cases(self, codes: Ints) -> npt.NDArray[np.signedinteger[Any]]:
         """(rows, clusters): the case each row is of each cluster."""
@@ -62,18 +57,18 @@ class FactorShares:
             gathered(self.steps, here, np.add, cases[at : at + ROWS_PER_SEARCH], part[: here.shape[1]])
         return cases
 
-    def _summed(self, table: Floats, cases: npt.NDArray[np.signedinteger[Any]]) -> Floats:
+    def _summed(self, cases: npt.NDArray[np.signedinteger[Any]]) -> Floats:
         """What all clusters together give, one after another: sums of floats depend on their order."""
-        rows, width = len(cases), table.shape[1]
+        rows = len(cases)
         clusters = max(1, min(len(self.base), CASES_PER_SUM // rows))
-        told = np.zeros((clusters + 1, rows * width), dtype=np.float32)
+        told = [np.zeros((clusters + 1, rows * table.shape[1]), dtype=np.float32) for table in self.tables]
         for at in range(0, len(self.base), clusters):
-            step = slice(at, at + clusters)
-            case = (cases[:, step].T + self.base[step]).ravel()
-            count = len(case) // rows
-            table.take(case, axis=0, out=told[1 : count + 1].reshape(-1, width), mode="clip")
-            told[0] = told[: count + 1].sum(axis=0)
-        return told[0].reshape(rows, width).T
+            case = cases[:, at : at + clusters].T + self.base[at : at + clusters]
+            for table, so_far in zip(self.tables, told, strict=True):
+                here = so_far[: len(case) + 1]
+                table.take(case, axis=0, out=here[1:].reshape(*case.shape, -1), mode="clip")
+                here[0] = here.sum(axis=0)
+        return np.concatenate([so_far[0].reshape(rows, -1).T for so_far in told])
 
 
 @functools.lru_cache(maxsize=2)
