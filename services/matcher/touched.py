@@ -20,6 +20,7 @@ RUN_LENGTH = 64  # batches merged into one sorted run; 10,000 batches make 157 l
 GLUED_CHARS_MIN = 4  # a shorter name inside a longer hashtag means nothing
 PART_CHARS_MIN = 2
 _WORD = re.compile(r"[^\W_]+")
+_PARTING = str.maketrans({chr(code): " " for code in range(128) if not chr(code).isalnum()})
 _UNSPACED = re.compile("[\u2e80-\U0010ffff]")  # from here on most scripts write without spaces
 _COMBINING = re.compile("[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u3099\u309a]")
 
@@ -60,7 +61,7 @@ def footprint_of(*videos: Video) -> Footprint:
 def words_of(text: str) -> list[str]:
     """The folded words of a text; a run of a script without spaces gives its pairs of characters."""
     if text.isascii():
-        return _WORD.findall(text.casefold())
+        return text.casefold().translate(_PARTING).split()  # as `_WORD` finds them, in half the time
     plain = _COMBINING.sub("", unicodedata.normalize("NFKD", text.casefold()))
     words = _WORD.findall(plain)
     if not _UNSPACED.search(plain):

@@ -208,15 +208,17 @@ def _evidence(explained: _Explained, choice: int, place: _Place) -> tuple[Eviden
     if people := shares.pop("people"):
         result.append(Evidence(signal_type=SignalType.CAST, factor="people", contribution=people))
     result += [
+        # By place: a dozen a match, and names of arguments double what one costs.
         Evidence(
-            signal_type=place.signal_type if factor in _OF_THE_SPAN else SignalType.PRIOR,
-            factor=factor,
-            contribution=share,
-            field=place.field,
-            segment=place.segment,
+            place.signal_type if factor in _OF_THE_SPAN else SignalType.PRIOR,
+            factor,
+            share,
+            "",
+            place.field,
+            place.segment,
         )
         for factor, share in shares.items()
         if share
     ]
-    result += [Evidence(signal_type=SignalType.PRIOR, factor=f, contribution=c) for f, c in closing.items() if c]
+    result += [Evidence(SignalType.PRIOR, factor, share) for factor, share in closing.items() if share]
     return tuple(result)

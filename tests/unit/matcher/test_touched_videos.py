@@ -1,5 +1,7 @@
 """Which videos a name can touch: nothing that names it is missed, and the index finds what the slow way finds."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,6 +52,11 @@ def test_a_name_that_is_not_there_touches_nothing(name):
 
 def test_a_name_without_words_is_not_looked_for():
     assert shape_of("!!! ...") is None
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_words_of_plain_text_are_its_letters_and_digits_in_a_row(text):
+    assert words_of(text) == re.findall("[a-z0-9]+", text.casefold())
 
 
 @given(st.lists(VIDEOS, min_size=1, max_size=12), NAMES)
