@@ -162,7 +162,7 @@ def _table(shown: Grid, hidden: Grid) -> Table:
         "region": np.concatenate([shown.region, alone.region]),
         "source": np.concatenate([shown.source, alone.source]),
         "count": np.concatenate([shown.count, blank]),
-        "viewers": np.concatenate([np.rint(shown.viewers()).astype(np.int64), blank]),
+        "viewers": np.concatenate([np.minimum(np.rint(shown.viewers()).astype(np.int64), shown.count), blank]),
         "is_suppressed": np.concatenate([np.zeros(len(shown), bool), np.ones(len(alone), bool)]),
     }
     order = np.lexsort((columns["source"], columns["region"], columns["type"], columns["start"]))
@@ -252,8 +252,9 @@ def totals(published: Published, choice: Choice) -> tuple[Total, ...]:
 
 
 def _total(kind: EventType, count: int, estimate: float) -> Total:
-    lower, upper = sketch.interval(estimate)
-    return Total(type=kind, count=count, viewers=round(estimate), lower=lower, upper=upper)
+    # Nobody is behind less than one event: where each event has its own viewer an estimate may come out higher.
+    lower, upper = (min(bound, count) for bound in sketch.interval(estimate))
+    return Total(type=kind, count=count, viewers=min(round(estimate), count), lower=lower, upper=upper)
 
 
 def source_share(published: Published, choice: Choice) -> Share:

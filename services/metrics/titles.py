@@ -37,6 +37,9 @@ class Titles:
     def __len__(self) -> int:
         return len(self._by_id)
 
+    def __contains__(self, title_id: str) -> bool:
+        return title_id in self._by_id
+
     def put(self, facts: Iterable[TitleFacts]) -> None:
         """Takes up titles as they are now."""
         for title in facts:

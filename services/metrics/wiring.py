@@ -78,7 +78,7 @@ async def wire(
     findings = Findings(database)
     await findings.ensure()
     found = Found(findings, titles, clock=clock, viewers_min=settings.viewers_min, token_key=token_key)
-    watch = Watch(rollups, titles, reports, findings, clock=clock, every_s=settings.insights_every_s)
+    watch = Watch(rollups, titles, board, reports, findings, clock=clock, every_s=settings.insights_every_s)
 
     async def keep_stored() -> None:
         while True:

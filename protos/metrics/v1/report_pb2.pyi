@@ -883,7 +883,7 @@ class TitleSummary(_message.Message):
     hub_view_count: _builtins.int
     """Hub views in the period."""
     viewer_count: _builtins.int
-    """Distinct viewers, estimated."""
+    """Distinct viewers of its videos, estimated: those behind view_count."""
     change: _builtins.float
     """All events against the previous period; 0 when unknown."""
     trending_position: _builtins.int

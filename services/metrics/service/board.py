@@ -49,6 +49,8 @@ class Board:
         self.overview = Overview()
         self._lists: dict[int, Trending] = {}
         self._positions: dict[str, int] = {}
+        # The numbers of the trending titles.
+        self.standing_out: frozenset[int] = frozenset()
         rollups.memory.listeners.append(self.overview.add)
 
     async def load(self) -> None:
@@ -89,6 +91,7 @@ class Board:
         found = await self._trending(0)
         names = self._rollups.memory.title_names
         self._positions = {names[each.title]: place for place, each in enumerate(found.velocities, start=1)}
+        self.standing_out = frozenset(each.title for each in found.velocities)
 
     async def _kinds(self) -> I64:
         codes: dict[str, int] = {}
@@ -199,12 +202,10 @@ class Board:
         before = Choice(period=period.before(), granularity=Granularity.TOTAL)
         previous = sum(total.count for total in report.totals(published, before))
         count = sum(total.count for total in totals.values())
-        shown = published.days.grid.take(published.days.shown & (published.days.grid.bucket >= period.start))
-        viewers = shown.relabelled().viewers()
         return Summary(
             title=title,
             counts={kind: totals[kind].count for kind in SUMMARY_TYPES if kind in totals},
-            viewers=round(float(viewers[0])) if len(viewers) else 0,
+            viewers=totals[EventType.VIDEO_VIEW].viewers if EventType.VIDEO_VIEW in totals else 0,
             change=count / previous - 1 if previous and count else 0.0,
             trending_position=self.position(title_id),
             is_suppressed=bool(totals) and count == 0,

@@ -10,7 +10,8 @@ import structlog
 from chassis.clock import Clock
 from chassis.errors import SpotlightError
 from chassis.ids import derived_id
-from services.metrics import causes, heads, insights, keys, spikes
+from services.metrics import causes, heads, insights, keys
+from services.metrics.alarms import MINUTES_BACK, find_alarms, human_by_hour
 from services.metrics.answers import Region
 from services.metrics.causes import ContributorKind, Spike, Surge
 from services.metrics.domain import (
@@ -29,7 +30,9 @@ from services.metrics.grid import Grid
 from services.metrics.insights import MEASURES, OUTCOME_MINUTES, Act, Insight, InsightState, Outcome, Sight
 from services.metrics.report import Choice
 from services.metrics.rollups import Rollups
+from services.metrics.rounds import Rounds
 from services.metrics.rows import Rows
+from services.metrics.service.board import Board
 from services.metrics.service.reports import Reports
 from services.metrics.spikes import Alarm
 from services.metrics.store.findings import Findings
@@ -37,10 +40,13 @@ from services.metrics.titles import TitleFacts, Titles
 
 log = structlog.get_logger("watch")
 
-# Titles looked at in one round; the others have their turn in the next ones.
-TITLES_A_ROUND = 100
+# After so long the titles that stand out meanwhile have their turn; a title takes some 20 ms.
+ROUND_S = 60.0
+# So many times as long as a look took nothing is done: events and reports come first.
+PAUSES = 3
+STEP_S = 2.0
+POURING_EVENTS = 10_000  # in a step: an import
 HISTORY_DAYS = 104  # 90 shown, and 14 before them to know what is usual
-MINUTES_BACK = 180
 SAME_SPIKE_MINUTES = 90
 COMPARED_DAYS = 7
 INSIGHT_DAYS = 14
@@ -62,36 +68,56 @@ class Watch:
         self,
         rollups: Rollups,
         titles: Titles,
+        board: Board,
         reports: Reports,
         findings: Findings,
         *,
         clock: Clock,
         every_s: float,
     ) -> None:
-        self._rollups, self._titles, self._reports, self._findings = rollups, titles, reports, findings
+        self._rollups, self._titles, self._board = rollups, titles, board
+        self._reports, self._findings = reports, findings
         self._clock, self._every_s = clock, every_s
-        self._looked: dict[int, int] = {}  # title → position when it was looked at
+        self._rounds = Rounds()
 
     async def run(self) -> None:
         """Looks for ever."""
         while True:
-            await asyncio.sleep(self._every_s)
+            await self._next_round()
             try:
                 await self.look()
             except SpotlightError as error:
                 log.warning("could not look at titles", reason=error.reason)
 
+    async def _next_round(self) -> None:
+        """Returns after a while, and soon when titles that were never looked at have their events."""
+        count = self._rollups.memory.accepted_count
+        for _ in range(max(int(self._every_s / STEP_S), 1)):
+            await asyncio.sleep(min(STEP_S, self._every_s))
+            before, count = count, self._rollups.memory.accepted_count
+            # Half an import would be taken for a spike.
+            is_calm = count - before < POURING_EVENTS
+            if is_calm and self._known(self._rounds.new(self._rollups.memory.title_positions)):
+                return
+
     async def look(self) -> int:
         """One round over the titles that moved; how many it looked at."""
-        positions = self._rollups.memory.title_positions.copy()
-        moved = [title for title in positions.nonzero()[0].tolist() if self._looked.get(title, -1) < positions[title]]
-        moved.sort(key=lambda title: self._looked.get(title, -1))
-        for title in moved[:TITLES_A_ROUND]:
-            self._looked[title] = int(positions[title])
-            facts = self._titles.get(self._rollups.memory.title_names[title])
-            await self.look_at(title, facts)
-            await asyncio.sleep(0)
-        return len(moved[:TITLES_A_ROUND])
+        positions, count = self._rollups.memory.title_positions.copy(), 0
+        ends = self._clock.monotonic() + ROUND_S
+        for title in self._known(self._rounds.due(positions, self._board.standing_out)):
+            began = self._clock.monotonic()
+            if began >= ends:
+                break
+            self._rounds.look(title, int(positions[title]))
+            await self.look_at(title, self._titles.get(self._rollups.memory.title_names[title]))
+            count += 1
+            await asyncio.sleep(PAUSES * (self._clock.monotonic() - began))
+        return count
+
+    def _known(self, titles: Sequence[int]) -> list[int]:
+        """Those that catalog told of: nobody may see what was found of another."""
+        names = self._rollups.memory.title_names
+        return [title for title in titles if names[title] in self._titles]
 
     def _now(self) -> int:
         return int(self._clock.now().timestamp() // 60)
@@ -240,7 +266,7 @@ class Watch:
         totals = {
             total.type: total.count for total in (await self._reports.get_title_report(facts.id, "", choice)).totals
         }
-        by_day = _human_by_hour(hourly, end - 2 * COMPARED_DAYS * DAY_MINUTES, end)
+        by_day = human_by_hour(hourly, end - 2 * COMPARED_DAYS * DAY_MINUTES, end)
         half = len(by_day) // 2
         recent, before = float(by_day[half:].sum()), float(by_day[:half].sum())
         return Sight(
@@ -296,41 +322,6 @@ class Watch:
         ]
 
 
-def find_alarms(hourly: Rows, minutes: Rows, start: int, now: int) -> list[Alarm]:
-    """The alarms of whole past hours, and of the last three hours by the minute."""
-    running = now // HOUR_MINUTES * HOUR_MINUTES
-    days = -(-(now + 1 - start) // DAY_MINUTES)
-    counts = _human_by_hour(hourly, start, start + days * DAY_MINUTES)
-    past = counts.copy()
-    past[(running - start) // HOUR_MINUTES :] = 0
-    known = counts.nonzero()[0]
-    if not len(known):
-        return []
-    # A title's first days have no past: begin where it does.
-    first = int(known[0]) // spikes.HOURS_A_DAY * spikes.HOURS_A_DAY
-    begin = start + first * HOUR_MINUTES
-    found = spikes.hourly_alarms(past[first:], begin)
-    usual = spikes.season(past[first:], (running - begin) // HOUR_MINUTES)
-    each = _human_by_minute(minutes, now - MINUTES_BACK, now + 1)
-    expected = spikes.minute_rates(usual.rate, begin // HOUR_MINUTES, now - MINUTES_BACK, len(each))
-    if now - begin >= spikes.HOURS_A_DAY * HOUR_MINUTES:
-        found += spikes.minute_alarms(each, expected, usual.sigma, now - MINUTES_BACK)
-    return found
-
-
-def _human_by_hour(rows: Rows, start: int, end: int) -> F64:
-    parts = keys.unpack(rows.a)
-    mask = (parts.agent == Agent.HUMAN) & (parts.minute >= start) & (parts.minute < end)
-    place = (parts.minute[mask] - start) // HOUR_MINUTES
-    return np.bincount(place, rows.v[mask], (end - start) // HOUR_MINUTES).astype(np.float64)
-
-
-def _human_by_minute(rows: Rows, start: int, end: int) -> F64:
-    parts = keys.unpack(rows.a)
-    mask = (parts.agent == Agent.HUMAN) & (parts.minute >= start) & (parts.minute < end)
-    return np.bincount(parts.minute[mask] - start, rows.v[mask], end - start).astype(np.float64)
-
-
 def _joined(alarm: Alarm, same: Sequence[Spike], hourly: Rows) -> Alarm:
     """The alarm and the spikes it touches as one: hours find a little more or less of a spike than minutes do."""
     start, end = min(alarm.start, *(each.start for each in same)), max(alarm.end, *(each.end for each in same))
@@ -340,7 +331,7 @@ def _joined(alarm: Alarm, same: Sequence[Spike], hourly: Rows) -> Alarm:
         start=start,
         end=end,
         peak=alarm.peak if alarm.score >= max(each.score for each in same) else same[-1].peak,
-        count=int(_human_by_hour(hourly, first, last).sum()),
+        count=int(human_by_hour(hourly, first, last).sum()),
         expected=max(alarm.expected, *(each.expected for each in same)) + sum(each.expected for each in apart),
         score=max(alarm.score, *(each.score for each in same)),
     )

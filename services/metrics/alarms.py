@@ -1,0 +1,45 @@
+"""The alarms of one title's rows: of whole past hours, and of the last hours by the minute. Pure."""
+
+import numpy as np
+
+from services.metrics import keys, spikes
+from services.metrics.domain import DAY_MINUTES, F64, HOUR_MINUTES, Agent
+from services.metrics.rows import Rows
+from services.metrics.spikes import Alarm
+
+MINUTES_BACK = 180
+
+
+def find_alarms(hourly: Rows, minutes: Rows, start: int, now: int) -> list[Alarm]:
+    """The alarms of whole past hours, and of the last three hours by the minute."""
+    running = now // HOUR_MINUTES * HOUR_MINUTES
+    days = -(-(now + 1 - start) // DAY_MINUTES)
+    counts = human_by_hour(hourly, start, start + days * DAY_MINUTES)
+    past = counts.copy()
+    past[(running - start) // HOUR_MINUTES :] = 0
+    known = counts.nonzero()[0]
+    if not len(known):
+        return []
+    # A title's first days have no past: begin where it does.
+    first = int(known[0]) // spikes.HOURS_A_DAY * spikes.HOURS_A_DAY
+    begin = start + first * HOUR_MINUTES
+    found = spikes.hourly_alarms(past[first:], begin)
+    usual = spikes.season(past[first:], (running - begin) // HOUR_MINUTES)
+    each = human_by_minute(minutes, now - MINUTES_BACK, now + 1)
+    expected = spikes.minute_rates(usual.rate, begin // HOUR_MINUTES, now - MINUTES_BACK, len(each))
+    if now - begin >= spikes.HOURS_A_DAY * HOUR_MINUTES:
+        found += spikes.minute_alarms(each, expected, usual.sigma, now - MINUTES_BACK)
+    return found
+
+
+def human_by_hour(rows: Rows, start: int, end: int) -> F64:
+    parts = keys.unpack(rows.a)
+    mask = (parts.agent == Agent.HUMAN) & (parts.minute >= start) & (parts.minute < end)
+    place = (parts.minute[mask] - start) // HOUR_MINUTES
+    return np.bincount(place, rows.v[mask], (end - start) // HOUR_MINUTES).astype(np.float64)
+
+
+def human_by_minute(rows: Rows, start: int, end: int) -> F64:
+    parts = keys.unpack(rows.a)
+    mask = (parts.agent == Agent.HUMAN) & (parts.minute >= start) & (parts.minute < end)
+    return np.bincount(parts.minute[mask] - start, rows.v[mask], end - start).astype(np.float64)
