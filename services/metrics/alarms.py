@@ -7,7 +7,8 @@ from services.metrics.domain import DAY_MINUTES, F64, HOUR_MINUTES, Agent
 from services.metrics.rows import Rows
 from services.metrics.spikes import Alarm
 
-MINUTES_BACK = 180
+# A day tells how a title's minutes stray; older spikes of it are found by the hour.
+MINUTES_BACK, MINUTES_NEW = DAY_MINUTES, 180
 
 
 def find_alarms(hourly: Rows, minutes: Rows, start: int, now: int) -> list[Alarm]:
@@ -25,11 +26,15 @@ def find_alarms(hourly: Rows, minutes: Rows, start: int, now: int) -> list[Alarm
     begin = start + first * HOUR_MINUTES
     found = spikes.hourly_alarms(past[first:], begin)
     usual = spikes.season(past[first:], (running - begin) // HOUR_MINUTES)
-    each = human_by_minute(minutes, now - MINUTES_BACK, now + 1)
-    expected = spikes.minute_rates(usual.rate, begin // HOUR_MINUTES, now - MINUTES_BACK, len(each))
-    if now - begin >= spikes.HOURS_A_DAY * HOUR_MINUTES:
-        found += spikes.minute_alarms(each, expected, usual.sigma, now - MINUTES_BACK)
-    return found
+    if now - begin < DAY_MINUTES:
+        return found
+    since = now - MINUTES_BACK
+    each = human_by_minute(minutes, since, now + 1)
+    expected, least = (
+        spikes.minute_rates(rate, begin // HOUR_MINUTES, since, len(each)) for rate in (usual.rate, usual.least)
+    )
+    every = spikes.minute_alarms(each, expected, usual.sigma, since, least)
+    return found + [alarm for alarm in every if alarm.end > now - MINUTES_NEW]
 
 
 def human_by_hour(rows: Rows, start: int, end: int) -> F64:

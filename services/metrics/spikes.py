@@ -1,9 +1,10 @@
 """Finds spikes: counts far above what is usual for a title at this hour, by robust statistics. Pure.
 
-Usual is the seasonal median: of the same hour (smoothed over its neighbours) on the 14 days before, scaled by how the
-last 24 hours ran against theirs. The distance is the signed root of the Poisson deviance, 2 (x ln(x/λ) − (x − λ)),
+Usual is the seasonal median: of the same hour (smoothed over its neighbours) on the 14 days before, times how that hour
+of the week ran against it in the weeks before (weekends are livelier), scaled by how the last 24 hours ran against
+theirs. The distance is the signed root of the Poisson deviance, 2 (x ln(x/λ) − (x − λ)),
 which is normal with standard deviation 1 far into the tails even for small counts (McCullagh & Nelder 1989), over
-1.4826 MAD of the title's own distances, at least 1.
+1.4826 MAD of the title's own distances, at least 1, by the hour and by the minute.
 Windows of 1, 5 and 10 minutes catch a rise early or when it is slight; hours find what history was imported.
 """
 
@@ -22,8 +23,21 @@ MAD_TO_SIGMA = 1.4826
 SCORE_MIN = 4.75
 WINDOW_SCORES_MIN = {1: 5.3, 5: 5.0, 10: SCORE_MIN}  # by width in minutes
 EXCESS_MIN = 10.0
+# An hour of the week is compared with the same one of so many weeks, as the median over five hours around it; so many
+# events more in each keep a quiet title's weeks from telling anything.
+WEEKS, WEEK_HOURS, AROUND_HOURS, WEEK_PRIOR = 8, 7 * HOURS_A_DAY, 2, 20.0
+WEEK_MIN, WEEK_MAX = 0.4, 2.5
+WEEK_BUSY_PER_HOUR = 400.0
+# An hour tells something of its week when a whole week lies before it.
+WEEK_FIRST_HOUR = WEEK_HOURS
+# Before that only what no weekend explains is a spike.
+UNKNOWN_WEEK_FACTOR = 1.6
+# Fewer minutes than this do not tell how a title's minutes stray.
+OWN_MINUTES_MIN = 720
 # The level follows the last day, but no spike may lift its own baseline far.
 LEVEL_MIN, LEVEL_MAX = 0.5, 2.5
+# What is usual is known to within so much of itself: of a thousand events the rate's error counts as much as chance.
+RATE_ERROR = 0.02
 # Nothing is expected to be rarer than this in a window: what was never seen is not impossible.
 EXPECTED_MIN = 0.2
 # Below so many events an hour a median of counts is mostly zero: the mean stands in.
@@ -51,6 +65,7 @@ class Season:
     """What is usual for each hour of a series, and how far it strays."""
 
     rate: F64  # events an hour
+    least: F64  # of a spike, in events an hour: more than a weekend explains where no week tells
     sigma: float
 
 
@@ -69,10 +84,37 @@ def season(hours: F64, known_hours: int | None = None) -> Season:
     rate = np.where(even >= BUSY_PER_HOUR, rough, even)
     # The first day has nothing to compare with: it expects what it got.
     rate[:HOURS_A_DAY] = smooth[:HOURS_A_DAY]
+    week = _week(hours, rate)
+    rate = rate * np.where(np.isnan(week), 1.0, week)
     rate = rate * _level(hours, rate)
     recent = distance(hours, rate)[:known_hours][-SEASON_DAYS * HOURS_A_DAY :]
-    sigma = MAD_TO_SIGMA * float(np.median(np.abs(recent - np.median(recent)))) if len(recent) else 1.0
-    return Season(rate=rate, sigma=max(sigma, 1.0))
+    return Season(rate=rate, least=rate * np.where(np.isnan(week), UNKNOWN_WEEK_FACTOR, 1.0), sigma=_sigma(recent))
+
+
+def _sigma(distances: F64) -> float:
+    """How far distances stray, in those of a Poisson count; never less than one."""
+    if not len(distances):
+        return 1.0
+    return max(MAD_TO_SIGMA * float(np.median(np.abs(distances - np.median(distances)))), 1.0)
+
+
+def _week(hours: F64, rate: F64) -> F64:
+    """For each hour how the same hour of the week ran against what was usual, in the weeks before; NaN: not known."""
+    wide = np.ones(2 * AROUND_HOURS + 1)
+    around = [np.convolve(values, wide, "same") for values in (hours, rate)]
+    # Where counts are large the neighbours would only blur the edge of a weekend.
+    count, usual = (
+        np.where(rate >= WEEK_BUSY_PER_HOUR, own, blurred) for own, blurred in zip((hours, rate), around, strict=True)
+    )
+    ratio = (count + WEEK_PRIOR) / (usual + WEEK_PRIOR)
+    ratio[:WEEK_FIRST_HOUR] = np.nan
+    before = np.full((WEEKS, len(hours)), np.nan)
+    for week in range(1, min(WEEKS, (len(hours) - 1) // WEEK_HOURS) + 1):
+        before[week - 1, week * WEEK_HOURS :] = ratio[: -week * WEEK_HOURS]
+    known = ~np.isnan(before).all(axis=0)
+    found = np.full(len(hours), np.nan)
+    found[known] = np.clip(np.nanmedian(before[:, known], axis=0), WEEK_MIN, WEEK_MAX)
+    return found
 
 
 def _of_days_before(hours: F64, days: int) -> F64:
@@ -96,11 +138,11 @@ def _level(hours: F64, rate: F64) -> F64:
 
 
 def distance(count: F64, expected: F64) -> F64:
-    """How far counts are above what is expected, in standard deviations of a Poisson count."""
+    """How far counts are above what is expected, in standard deviations of a Poisson count round a rough rate."""
     usual = np.maximum(expected, EXPECTED_MIN)
     logs = np.log(np.maximum(count, EXPECTED_MIN) / usual)
     deviance = 2 * (count * logs - (count - usual))
-    found: F64 = np.sign(count - usual) * np.sqrt(np.maximum(deviance, 0))
+    found: F64 = np.sign(count - usual) * np.sqrt(np.maximum(deviance, 0) / (1 + RATE_ERROR**2 * usual))
     return found
 
 
@@ -108,19 +150,23 @@ def hourly_alarms(hours: F64, start_minute: int) -> list[Alarm]:
     """Spikes of a series of hours."""
     found = season(hours)
     score = distance(hours, found.rate) / found.sigma
-    high = (score >= SCORE_MIN) & (hours - found.rate >= EXCESS_MIN)
+    high = (score >= SCORE_MIN) & (hours - found.rate >= EXCESS_MIN) & (hours >= found.least)
     high[:HOURS_A_DAY] = False
     return _alarms(high, score, hours, found.rate, start_minute, HOUR_MINUTES)
 
 
-def minute_alarms(minutes: F64, expected: F64, sigma: float, start_minute: int) -> list[Alarm]:
+def minute_alarms(
+    minutes: F64, expected: F64, sigma: float, start_minute: int, least: F64 | None = None
+) -> list[Alarm]:
     """Spikes of a series of minutes, each as soon as one of the windows that end there passes the limit."""
+    least = expected if least is None else least
     best = np.full(len(minutes), -np.inf)
     high = np.zeros(len(minutes), bool)
     for width, score_min in WINDOW_SCORES_MIN.items():
         count, usual = _trailing(minutes, width), _trailing(expected, width)
-        score = distance(count, usual) / sigma
-        over = (score >= score_min) & (count - usual >= EXCESS_MIN)
+        apart = distance(count, usual)
+        score = apart / (max(sigma, _sigma(apart)) if len(minutes) >= OWN_MINUTES_MIN else sigma)
+        over = (score >= score_min) & (count - usual >= EXCESS_MIN) & (count >= _trailing(least, width))
         # The whole window belongs to the spike.
         for back in range(width):
             high[: len(high) - back] |= over[back:]
