@@ -121,7 +121,7 @@ async def show_title(visit: Visit) -> Response:
     period = {**about, **filters.times()}
     within = {**period, **filters.regions()}
     report, funnel, geography, videos, creators, rising, spikes, insights, campaigns = await asyncio.gather(
-        _ask(visit, "GetTitleReport", {**within, "granularity": filters.granularity, "event_types": SHOWN}, must=True),
+        _ask(visit, "GetTitleReport", {**within, "granularity": filters.granularity, "event_types": list(SHOWN)}, must=True),
         _ask(visit, "GetFunnel", within),
         _ask(visit, "GetGeography", period),
         _ask(visit, "ListTopVideos", {**period, "page_size": TOP_MAX}),
