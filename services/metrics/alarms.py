@@ -21,8 +21,10 @@ def find_alarms(hourly: Rows, minutes: Rows, start: int, now: int) -> list[Alarm
     known = counts.nonzero()[0]
     if not len(known):
         return []
-    # A title's first days have no past: begin where it does.
-    first = int(known[0]) // spikes.HOURS_A_DAY * spikes.HOURS_A_DAY
+    # The first day has no past, and its hours before the first event tell nothing: begin with the first whole day.
+    first = -(-int(known[0]) // spikes.HOURS_A_DAY) * spikes.HOURS_A_DAY
+    if first >= len(past):
+        return []
     begin = start + first * HOUR_MINUTES
     found = spikes.hourly_alarms(past[first:], begin)
     usual = spikes.season(past[first:], (running - begin) // HOUR_MINUTES)

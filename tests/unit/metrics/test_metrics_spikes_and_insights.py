@@ -6,13 +6,16 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from services.metrics import causes, insights, spikes
+from services.metrics import causes, insights, keys, spikes
+from services.metrics.alarms import find_alarms
 from services.metrics.answers import Region
 from services.metrics.causes import ContributorKind, Spike, SpikeCause, Surge
 from services.metrics.domain import EventType, InsightAlreadyDecided
 from services.metrics.follow import decoded, encoded
 from services.metrics.heads import Head
 from services.metrics.insights import LIFE, Act, InsightKind, InsightState, Sight
+from services.metrics.keys import EPOCH_MINUTE
+from services.metrics.rows import Reduce, empty, reduced
 from services.metrics.spikes import Alarm
 from services.metrics.titles import TitleFacts
 from services.metrics.traffic import DIURNAL
@@ -108,6 +111,17 @@ def test_an_hourly_spike_has_its_bounds_and_numbers():
     assert alarm.expected == pytest.approx(150, rel=0.2)
     assert alarm.start <= alarm.peak < alarm.end
     assert found_in(np.ones(3 * MINUTES_A_DAY), 2) == []
+
+
+def test_the_hours_before_a_titles_first_event_are_not_taken_for_quiet_ones():
+    """Steady traffic that begins at eleven in the morning: nothing rises on the next one."""
+    start, days = EPOCH_MINUTE, 6
+    hours = np.arange(11, days * 24 - 3)
+    one = np.ones(len(hours), np.uint8)
+    cells = keys.pack(one * 7, start + hours * 60, one, one * EventType.VIDEO_VIEW, one, one)
+    rows = reduced(cells, np.zeros(len(hours), np.uint64), np.full(len(hours), 90), Reduce.SUM)
+    assert find_alarms(rows, empty(), start - 30 * MINUTES_A_DAY, start + (days * 24 - 3) * 60) == []
+    assert find_alarms(rows, empty(), start - 30 * MINUTES_A_DAY, start + 12 * 60) == []
 
 
 ALARM = Alarm(start=1_000, end=1_120, peak=1_050, count=400, expected=100.0, score=9.0)
