@@ -14,12 +14,9 @@ BESIDE = "rebuilt_"
 CACHE_BYTES = 16 * 2**20
 
 
-async def loaded(database: Database, prefix: str = "") -> Rollups:
+async def loaded(database: Database, prefix: str = "", until: int | None = None) -> Rollups:
     """The rollups of a prefix, with everything after them folded and all that is complete stored."""
-    store = Store(database, prefix)
-    await store.ensure()
-    rollups = Rollups(store, Memory(Key.of(await store.secret())), cache_bytes_max=CACHE_BYTES)
-    await rollups.load()
+    rollups = await _read(database, prefix, until)
     await rollups.flush()
     while await rollups.merge():
         pass
@@ -27,12 +24,25 @@ async def loaded(database: Database, prefix: str = "") -> Rollups:
     return rollups
 
 
+async def _read(database: Database, prefix: str, until: int | None) -> Rollups:
+    store = Store(database, prefix)
+    await store.ensure()
+    rollups = Rollups(store, Memory(Key.of(await store.secret())), cache_bytes_max=CACHE_BYTES)
+    await rollups.load(until=until)
+    return rollups
+
+
 async def verify(database: Database) -> tuple[str, str]:
-    """The digests of the stored rollups and of ones derived anew beside them, which are removed again."""
+    """The digests of the live rollups and of ones derived anew beside them, which are removed again.
+
+    Both as of one position of the log: events may come in meanwhile, and nothing live is touched.
+    """
+    live = await _read(database, "", None)
+    stored = await rollup_digest(live)
     await Store(database, BESIDE).drop_all()
-    anew = await rollup_digest(await loaded(database, BESIDE))
+    anew = await rollup_digest(await loaded(database, BESIDE, until=live.memory.position))
     await Store(database, BESIDE).drop_all()
-    return await rollup_digest(await loaded(database)), anew
+    return stored, anew
 
 
 async def rebuild(database: Database) -> str:

@@ -50,8 +50,8 @@ class Rollups:
         self._dropped = asyncio.Event()
         self._dropping: set[asyncio.Task[None]] = set()
 
-    async def load(self) -> None:
-        """Takes up what is stored, remembers the ids of the last day, folds the rest of the log."""
+    async def load(self, until: int | None = None) -> None:
+        """Takes up what is stored, remembers the ids of the last day, folds the rest of the log up to a position."""
         manifest = await self._store.manifest()
         await self._adopt(manifest)
         await self._store.drop_segments(await self._store.merged_away(self.segments))
@@ -66,7 +66,7 @@ class Rollups:
         if manifest.position:
             await self._remember_ids(manifest.position, time_ms or 0)
         # The log may be long, as when all is derived anew.
-        await self.catch_up(storing=True)
+        await self.catch_up(storing=True, until=until)
 
     async def _adopt(self, manifest: Manifest) -> None:
         known = {each.id: each for each in self.segments}
@@ -81,10 +81,12 @@ class Rollups:
             hi, lo = codec.split_digests(digests)
             self.memory.remember(hi, lo, entry_ms)
 
-    async def catch_up(self, *, storing: bool = False) -> int:
+    async def catch_up(self, *, storing: bool = False, until: int | None = None) -> int:
         """Folds what others wrote to the log; how many entries that were. `storing` keeps only its end in memory."""
         count = 0
         async for entry in self._store.entries(self.memory.position):
+            if until is not None and entry.position > until:
+                break
             self.memory.apply(entry.position, entry.time_ms, codec.decode(entry.frame, entry.id_digests))
             count += 1
             if storing and len(self.memory.sealed()) > SEALED_MAX:

@@ -171,6 +171,20 @@ async def small_generations(monkeypatch):
     monkeypatch.setattr(rollups, "DROP_AFTER_S", 3.0)
 
 
+async def test_a_log_is_verified_while_events_come_in(database, monkeypatch):
+    await small_generations(monkeypatch)
+    plan = plan_of(("movie:1", "movie:2"), days=1, events=4_000, seed=8)
+    async with metrics_on(database) as running:
+        await send_history(running.stub, plan)
+        sending = asyncio.create_task(send_live(running.stub, plan, rate=200, for_s=60))
+        stored, anew = await rebuild.verify(database)
+        position = running.wired.rollups.memory.position
+        sending.cancel()
+        assert stored == anew
+        assert (await running.stub.GetIngestInfo(pb.GetIngestInfoRequest(with_digest=True))).rollup_digest != stored
+        assert position > 4
+
+
 async def test_rollups_derived_anew_equal_the_live_ones_bit_for_bit(database, monkeypatch):
     """Some twenty generations, stored and merged, against memory alone and against a rebuild."""
     await small_generations(monkeypatch)
