@@ -24,8 +24,8 @@ def sorts_slowly(info: str) -> bool:
     return is_family and "avx512f" in told.get("flags", "").split()
 
 
-def tune() -> None:
+def tune(cpu_info: Path = CPU_INFO) -> None:
     """Begins the process anew with the variable set where it is needed: numpy reads it when it is loaded."""
-    if VARIABLE in os.environ or not CPU_INFO.exists() or not sorts_slowly(CPU_INFO.read_text()):
+    if VARIABLE in os.environ or not cpu_info.exists() or not sorts_slowly(cpu_info.read_text()):
         return
     os.execve(sys.executable, sys.orig_argv, {**os.environ, VARIABLE: FEATURES})  # noqa: S606 - ourselves
