@@ -120,8 +120,9 @@ async def show_title(visit: Visit) -> Response:
     about = {"title_id": title_id, "studio_id": filters.studio_id}
     period = {**about, **filters.times()}
     within = {**period, **filters.regions()}
+    trend = {**within, "granularity": filters.granularity, "event_types": list(SHOWN)}
     report, funnel, geography, videos, creators, rising, spikes, insights, campaigns = await asyncio.gather(
-        _ask(visit, "GetTitleReport", {**within, "granularity": filters.granularity, "event_types": list(SHOWN)}, must=True),
+        _ask(visit, "GetTitleReport", trend, must=True),
         _ask(visit, "GetFunnel", within),
         _ask(visit, "GetGeography", period),
         _ask(visit, "ListTopVideos", {**period, "page_size": TOP_MAX}),
