@@ -15,6 +15,7 @@ VIDEOS_PER_STEP = 500  # the text engine costs a third a video of what it does w
 ARCHIVES_PER_STEP = 8  # to begin with: batches hold one video or a thousand
 ARCHIVES_PER_STEP_MAX = 500
 FOOTPRINTS_PER_READ = 200
+SHAPES_PER_LOOK = 8  # then calls have their turn: 20 new titles kept them waiting for 65 ms
 COMMIT_LAG_S = 60.0  # a batch gets its id before its commit, which its call's deadline bounds
 
 Decode = Callable[[bytes, bytes], Video]
@@ -56,7 +57,11 @@ class BackCatalog:
     async def touched(self, shapes: NameShapes, after: str = "") -> AsyncIterator[Step]:
         """The videos that the names can touch, by the index; what is not in it is not read."""
         await self._take_in()
-        async for step in self._steps(self._touch_index.find(shapes.shapes), after):
+        found: set[str] = set()
+        for at in range(0, len(shapes.shapes), SHAPES_PER_LOOK):
+            found.update(self._touch_index.find(shapes.shapes[at : at + SHAPES_PER_LOOK]))
+            await asyncio.sleep(0)
+        async for step in self._steps(found, after):
             yield Step(step.cursor, tuple(each for each in step.videos if shapes.touch(footprint_of(each))))
 
     async def whole(self, after: str = "") -> AsyncIterator[Step]:

@@ -41,10 +41,10 @@ def apply_changes(old: Arrays, new: Arrays, gone: Ints) -> Arrays:
         result[name] = np.concatenate((old[name], new[name]))
     result["title_id"], result["title_id_at"] = _text_joined(old, new, "title_id")
     kept = ~np.isin(old["title_number"], gone)
-    keys = np.concatenate((old["title_key"][kept], new["title_key"]))
-    numbers = np.concatenate((old["title_number"][kept], new["title_number"] + shift))
-    order = np.argsort(keys)
-    result["title_key"], result["title_number"] = keys[order], numbers[order].astype(np.uint32)
+    keys, numbers = old["title_key"][kept], old["title_number"][kept]
+    place = np.searchsorted(keys, new["title_key"])  # both are sorted: to sort them anew takes half of all this
+    result["title_key"] = np.insert(keys, place, new["title_key"])
+    result["title_number"] = np.insert(numbers, place, new["title_number"] + shift).astype(np.uint32)
     _change_aliases(result, old, new, gone, shift)
     _change_people(result, old, new, gone, shift)
     result["stem_filter"] = old["stem_filter"].copy()

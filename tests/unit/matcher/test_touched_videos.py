@@ -80,6 +80,16 @@ def test_many_names_at_once_find_what_each_finds_alone(video, names):
     assert NameShapes(shapes).touch(footprint) == any(shape.touches(footprint) for shape in shapes)
 
 
+@given(st.lists(VIDEOS, max_size=2 * RUN_LENGTH), st.lists(NAMES, min_size=1, max_size=4))
+def test_names_looked_for_together_are_found_where_each_is_found_alone(videos, names):
+    index = TouchIndex()
+    for number, video in enumerate(videos):
+        footprint = footprint_of(video)
+        index.add(f"{number:04d}", footprint.packed(), footprint.tags, 1)
+    shapes = [shape_of(name) for name in names]
+    assert index.find(shapes) == sorted({each for shape in shapes for each in index.find([shape])})
+
+
 def test_a_batch_that_is_known_is_not_taken_in_twice():
     index = TouchIndex()
     footprint = footprint_of(Video(id="v", video_description="tenet"))
