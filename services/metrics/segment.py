@@ -45,7 +45,7 @@ class Segment:
     def pages(self, table: Table, low: int, high: int) -> list[str]:
         """The ids of the pages that may hold rows with low <= a < high."""
         firsts = self.firsts.get(table)
-        if firsts is None or not len(firsts):
+        if firsts is None or not len(firsts) or low >= high:
             return []
         # Rows with one `a` may run over several pages: begin one page before the first that starts with it.
         start = max(int(np.searchsorted(firsts, np.uint64(low), "left")) - 1, 0)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from chassis.clock import Clock
-from services.metrics import digest, export, funnel, heads, keys, lift, privacy, report, sketch
+from services.metrics import digest, export, funnel, heads, keys, lift, reading, report, sketch
 from services.metrics.answers import FunnelReport, Geography, Live, Region, Stamp, TitleReport, Top
 from services.metrics.domain import (
     DAY_MINUTES,
@@ -26,7 +26,7 @@ from services.metrics.grid import Grid
 from services.metrics.heads import TopList
 from services.metrics.kept import Kept
 from services.metrics.lift import Lift
-from services.metrics.privacy import Atoms, Published
+from services.metrics.privacy import Published
 from services.metrics.query import Query
 from services.metrics.report import Choice
 from services.metrics.rollups import Rollups
@@ -78,7 +78,8 @@ class Reports:
         days = (choice.period.end - choice.period.start) / DAY_MINUTES
 
         def made() -> TitleReport:
-            published, minutes = _published(found, choice, self.viewers_min)
+            every = reading.with_days(found)
+            published, minutes = reading.published(every, choice, self.viewers_min)
             return TitleReport(
                 title=title,
                 choice=choice,
@@ -87,7 +88,7 @@ class Reports:
                 previous=report.totals(published, replace(choice, period=choice.period.before())),
                 standings={kind: self._board.overview.standing(number, kind, days) for kind in kinds},
                 share=report.source_share(published, choice),
-                nonhuman_count=_nonhuman(found[0], choice.period),
+                nonhuman_count=_nonhuman(every[0], choice.period),
                 stamp=stamp,
             )
 
@@ -100,16 +101,15 @@ class Reports:
 
     async def _found(self, number: int | None, choice: Choice) -> list[Rows]:
         """A title's cells and viewers over the period and the one before it: by day, hour and minute, as needed."""
-        spans = [span for cells, viewers, period in _spans(choice) for span in ((cells, period), (viewers, period))]
+        spans = reading.spans(choice)
         if number is None:
             return [empty()] * len(spans)
-        keyed = [(table, period.start, period.end) for table, period in spans]
-        return await self._rollups.title_rows(number, keyed, choice.event_types)
+        return await self._rollups.title_rows(number, spans, choice.event_types)
 
     async def _days(self, title_id: str, choice: Choice) -> Published:
         """The atoms of a title by day."""
         number = self._rollups.memory.title_numbers.get(title_id)
-        return _published(await self._found(number, choice), choice, self.viewers_min)[0]
+        return reading.published(await self._found(number, choice), choice, self.viewers_min)[0]
 
     async def get_funnel(self, title_id: str, studio_id: str, choice: Choice) -> FunnelReport:
         self._titles.require(title_id, studio_id)
@@ -219,7 +219,9 @@ class Reports:
         choice = Choice(period=period.widened(HOUR_MINUTES), granularity=Granularity.MINUTE)
         stamp = self.stamp()
         number = self._rollups.memory.title_numbers.get(title_id)
-        published, minutes = _published(await self._found(number, choice), choice, self.viewers_min)
+        published, minutes = reading.published(
+            reading.with_days(await self._found(number, choice)), choice, self.viewers_min
+        )
         shown = replace(choice, period=period, event_types=frozenset({EventType.VIDEO_VIEW, EventType.ANCHOR_CLICK}))
         # Totals are of the running and the last hour: an hour has k viewers where a minute has not.
         totals = report.totals(published, replace(choice, period=self._to_day_end(choice.period)))
@@ -232,39 +234,8 @@ class Reports:
         )
 
 
-def _spans(choice: Choice) -> list[tuple[Table, Table, Period]]:
-    """The tables of cells and of their viewers that a choice needs, and how far back."""
-    period = choice.period
-    both = Period(start=period.before().start, end=period.end).widened(DAY_MINUTES)
-    spans = [(Table.CELLS_DAY, Table.VIEWERS_DAY, both)]
-    if choice.granularity in {Granularity.HOUR, Granularity.MINUTE}:
-        whole = period.widened(DAY_MINUTES)
-        # Periods that begin within a day need that day's hours, also the one before.
-        spans.append((Table.CELLS_HOUR, Table.VIEWERS_HOUR, whole if whole == period else both))
-    if choice.granularity is Granularity.MINUTE:
-        spans.append((Table.CELLS_MINUTE, Table.VIEWERS_MINUTE, period))
-    return spans
-
-
-def _published(found: Sequence[Rows], choice: Choice, viewers_min: int) -> tuple[Published, Atoms | None]:
-    """What may be shown of the rows of `_spans`: the atoms by day and hour, and by minute."""
-    if choice.event_types:
-        found = [_of_types(rows, choice.event_types) for rows in found]
-    days, *finer = (Grid.of(*found[place : place + 2]) for place in range(0, len(found), 2))
-    published = privacy.publish_title(days, finer[0] if finer else None, viewers_min, with_hour_splits=choice.is_split)
-    if choice.granularity is not Granularity.MINUTE:
-        return published, None
-    assert published.hours is not None, "minutes lie in published hours"
-    minutes = finer[1].relabelled(bucket=finer[1].bucket, type_=finer[1].type)
-    return published, privacy.publish_within(minutes, published.hours, HOUR_MINUTES, viewers_min)
-
-
 def _days(period: Period) -> Period:
     return report.checked(period, Granularity.TOTAL).widened(DAY_MINUTES)
-
-
-def _of_types(rows: Rows, types: frozenset[EventType]) -> Rows:
-    return rows.where(keys.has_type(rows.a, types))
 
 
 def _nonhuman(cells: Rows, period: Period) -> int:

@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 
-from services.metrics import export, fold, funnel, heads, keys, lift, report, trending
+from services.metrics import export, fold, funnel, heads, keys, lift, reading, report, trending
 from services.metrics.domain import Arm, Dimension, EventType, Granularity, Period, PeriodTooLong, Source, TopOrder
 from services.metrics.fold import Table
 from services.metrics.grid import Grid
@@ -14,7 +14,7 @@ from services.metrics.intervals import Rate, difference, wilson
 from services.metrics.overview import Buckets, Overview
 from services.metrics.report import Choice, Total
 from services.metrics.rows import Reduce, Rows, reduced
-from tests.metrics_world import NOW_MS, checked, raw_events
+from tests.metrics_world import NOW_MS, checked, random_events, raw_events
 from tests.unit.metrics.test_metrics_dedupe_and_fold import numbered
 
 NOW = NOW_MS // 60_000
@@ -191,6 +191,18 @@ def test_pieces_of_a_bucket_add_up():
     key, count = buckets.sums(5)
     assert (key.tolist(), count.tolist()) == ([1, 2], [20, 20])
     assert len(buckets.sums(7)[0]) == 0
+
+
+@pytest.mark.parametrize(("start", "end"), [(DAY - 1440, DAY + 1440), (DAY - 1380, DAY + 60), (DAY + 60, DAY + 120)])
+def test_days_that_are_there_by_hour_are_those_of_the_tables_by_day(start, end):
+    memory = numbered(random_events(5, count=3_000, titles=1, hours=47))
+    tables = memory.tables(list(Table)[:-1])
+    period = Period(start=start, end=end)
+    hourly = reading.spans(Choice(period=period, granularity=Granularity.HOUR))
+    found = reading.with_days([tables[table].between(*keys.span(0, *span)) for table, *span in hourly])
+    daily = reading.spans(Choice(period=period, granularity=Granularity.DAY))
+    assert found[:2] == [tables[table].between(*keys.span(0, *span)) for table, *span in daily]
+    assert len(found[0])
 
 
 def test_a_report_has_bounds():
