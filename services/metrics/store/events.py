@@ -34,7 +34,7 @@ Collection: TypeAlias = AsyncIOMotorCollection[Document]
 # The log write has a short leash: a stalled store must become an answer, and the entry is repeated by its token.
 APPEND_S = 2.0
 READ_BATCH = 8
-PAGES_A_WRITE = 128
+PAGES_A_WRITE = 32  # a report that reads meanwhile waits for one such write
 PAGES_A_READ = 64  # several such reads at once take half the time of one
 SECRET_BYTES = 32
 LEVEL = 1
