@@ -8,7 +8,6 @@ reads the messages one by one, and a test compares the two.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -216,20 +215,27 @@ def _coded(columns: Sequence[Texts], key: digest.Key) -> list[Coded]:
     whole, count = texts.joined(columns), len(columns[0])
     if int(whole.lengths.max()) > STRING_BYTES_MAX:
         raise Unusual
-    digests = digest.of_words(digest.words_of(whole), whole.lengths, key)
+    filled = np.flatnonzero(whole.lengths)
+    strings, column = whole.take(filled), filled // count
+    digests = digest.of_words(digest.words_of(strings), strings.lengths, key)
     # Equal strings of two columns are two.
-    digests ^= np.repeat(np.arange(len(columns), dtype=np.uint64) * np.uint64(digest.SPREAD), count)
+    digests ^= column.astype(np.uint64) * np.uint64(digest.SPREAD)
     first, group = digest.distinct(digests)
-    bounds = np.searchsorted(first, np.arange(len(columns) + 1) * count)
-    lists = whole.take(first[bounds[-2] :])
-    names = texts.joined([whole.take(first[: bounds[-2]]).compact(), _comma_joined(lists)])
-    return [
-        Coded(
-            names=names.take(np.arange(start, end)),
-            codes=(group[place * count : (place + 1) * count] - start).astype(np.uint32),
-        )
-        for place, (start, end) in enumerate(pairwise(bounds.tolist()))
-    ]
+    bounds = np.searchsorted(column[first], np.arange(len(columns) + 1))
+    named = strings.take(first[: bounds[-2]]).compact()
+    names = texts.joined([named, _comma_joined(strings.take(first[bounds[-2] :])), Texts.of(("",))])
+    codes = np.zeros(len(whole), np.int64)
+    codes[filled] = group - bounds[column] + 1
+    own = codes.reshape(len(columns), count)
+    return [_column(names, *each) for each in zip(own, bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)]
+
+
+def _column(names: Texts, codes: I64, start: int, end: int) -> Coded:
+    """A column over its part of the names; code 0 is the empty string, the last of all, where there is one."""
+    places = np.arange(start - 1, end)
+    places[0] = len(names) - 1
+    skipped = int(codes.min() > 0)
+    return Coded(names=names.take(places[skipped:]), codes=(codes - skipped).astype(np.uint32))
 
 
 def _comma_joined(lists: Texts) -> Texts:
