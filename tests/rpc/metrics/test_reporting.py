@@ -174,7 +174,25 @@ async def test_a_studio_overview_pages_over_its_own_titles(told):
     assert page.total_size == len(seen) == 10
     assert seen[0].title_id == "movie:0"
     assert seen[0].view_count > seen[1].view_count > 0
+    assert all(title.viewer_count <= title.view_count for title in seen)
     assert seen[0].viewer_count > 0
+
+
+async def test_the_same_period_by_hour_and_by_day_has_the_same_totals(told):
+    day = int(time.time()) // 86_400 * 86_400
+    # From midnight, and from within a day.
+    for start in (day - 12 * 86_400, day - 11 * 86_400 - 5 * 3_600):
+        by_hour, by_day = (
+            pb.GetTitleReportRequest(title_id="movie:0", granularity=granularity, start_time={"seconds": start}, end_time={"seconds": day})
+            for granularity in (pb.GRANULARITY_HOUR, pb.GRANULARITY_DAY)
+        )  # fmt: skip
+        by_day.start_time.seconds = start // 86_400 * 86_400
+        hourly, daily = await told.stub.GetTitleReport(by_hour), await told.stub.GetTitleReport(by_day)
+        if start % 86_400 == 0:
+            assert hourly.totals == daily.totals
+            assert hourly.nonhuman_event_count == daily.nonhuman_event_count > 0
+        views = [sum(t.event_count for t in found.totals if t.event_type == 7) for found in (hourly, daily)]
+        assert 0 < views[0] <= views[1]
 
 
 async def test_planted_spikes_are_found_with_their_causes(told, plan):
@@ -312,6 +330,20 @@ async def test_live_numbers_move(metrics):
         while sum(total.event_count for total in (await watching.read()).totals) != 42:
             pass
     watching.cancel()
+
+
+async def test_a_report_that_is_kept_ready_counts_the_next_event(metrics):
+    now = int(time.time()) // 3_600 * 3_600
+    request = pb.GetTitleReportRequest(
+        title_id="movie:0", granularity=pb.GRANULARITY_HOUR, as_series=True,
+        start_time={"seconds": now - 90 * 86_400}, end_time={"seconds": now + 3_600},
+    )  # fmt: skip
+    for number, batch in enumerate(("a", "b", "c"), start=1):
+        await metrics.stub.RecordEvents(a_batch(batch, 20))
+        for _ in range(2):
+            report = await metrics.stub.GetTitleReport(request)
+            assert sum(total.event_count for total in report.totals) == number * 20
+            assert sum(sum(line.event_counts) for line in report.series) == number * 20
 
 
 async def test_few_viewers_are_never_shown(metrics):
