@@ -27,5 +27,8 @@ class MetricsSettings(Settings):
         default=64 * 2**20, ge=2**20, description="Memory for decoded pages of stored rollups."
     )
     insights_every_s: float = Field(
-        default=60.0, gt=0, le=3_600, description="How often spikes and insights are looked for; those of new titles within seconds."
+        default=60.0,
+        gt=0,
+        le=3_600,
+        description="How often spikes and insights are looked for; those of new titles within seconds.",
     )
