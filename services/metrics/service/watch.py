@@ -96,7 +96,7 @@ class Watch:
             await asyncio.sleep(min(STEP_S, self._every_s))
             before, count = count, self._rollups.memory.accepted_count
             # Half an import would be taken for a spike.
-            is_calm = count - before < POURING_EVENTS
+            is_calm = count - before < POURING_EVENTS and len(self._titles) > 0
             if is_calm and self._known(self._rounds.new(self._rollups.memory.title_positions)):
                 return
 
