@@ -12,9 +12,10 @@ from services.matcher.index import LiveIndex, Names
 from services.matcher.text.matches import TextMatch
 from services.matcher.text.posts import Post
 
-# Where calls are under way, or have just shared a run, the next is a few milliseconds away, and whoever comes is waited
-# for, so long. A caller who is alone waits for nobody.
+# Callers who are under way, or have just shared a run, come back a few milliseconds apart: whoever comes is waited for,
+# the longer the more may come. A caller who is alone waits for nobody.
 POOL_S = 0.01
+POOL_PER_CALLER_S = 0.002
 POOL_MAX_S = 0.05
 SHARED_S = 0.5
 # The loop stands still while the engine runs: about 40 ms for so many.
@@ -31,7 +32,8 @@ class EnginePool:
         self._waiting: list[tuple[Sequence[Post], asyncio.Future[tuple[Names, Found]]]] = []
         self._size = 0
         self._callers = 0
-        self._shared_at = -SHARED_S  # when calls last shared a run
+        self._shared_by = 0  # how many other calls a call shared the last run with, and when that was
+        self._shared_at = 0.0
         self._due_at = 0.0  # when the first of those that wait has waited long enough
         self._timer: asyncio.Handle | None = None
 
@@ -58,12 +60,16 @@ class EnginePool:
         """The next run begins when nobody came for a while, or when it is full."""
         now = loop.time()
         if len(self._waiting) == 1:
-            is_alone = self._callers <= 1 and now - self._shared_at > SHARED_S
-            self._due_at = now + (0 if is_alone else POOL_MAX_S)
+            self._due_at = now + POOL_MAX_S
         if self._timer is not None:
             self._timer.cancel()
-        pause_s = 0.0 if self._size >= POSTS_MAX else max(0.0, min(POOL_S, self._due_at - now))
+        pause_s = 0.0 if self._size >= POSTS_MAX else max(0.0, min(self._pause_s(now), self._due_at - now))
         self._timer = loop.call_later(pause_s, self._run)
+
+    def _pause_s(self, now: float) -> float:
+        shared_by = self._shared_by if now - self._shared_at < SHARED_S else 0
+        others = max(self._callers - len(self._waiting), shared_by)
+        return min(POOL_S, POOL_PER_CALLER_S * others)
 
     def _run(self) -> None:
         self._timer = None
@@ -78,8 +84,7 @@ class EnginePool:
         for posts, future in taken:
             _tell(future, (names, found[at : at + len(posts)]))
             at += len(posts)
-        if len(taken) > 1:
-            self._shared_at = asyncio.get_running_loop().time()
+        self._shared_by, self._shared_at = len(taken) - 1, asyncio.get_running_loop().time()
 
     def _taken(self) -> list[tuple[Sequence[Post], asyncio.Future[tuple[Names, Found]]]]:
         """The calls to serve now; the rest waits for the next run."""

@@ -1,6 +1,7 @@
 """Batches of concurrent calls share a run of the engine, and nobody's trouble is another's."""
 
 import asyncio
+import contextlib
 from types import SimpleNamespace
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from chassis.clock import FakeClock
 from services.matcher.errors import IndexLoading
 from services.matcher.index import LiveIndex
-from services.matcher.service.pooling import POOL_S, POSTS_MAX, EnginePool
+from services.matcher.service.pooling import POOL_PER_CALLER_S, POOL_S, POSTS_MAX, EnginePool
 from services.matcher.text.posts import Post
 
 
@@ -68,22 +69,22 @@ async def test_a_batch_that_breaks_the_engine_fails_alone(pool):
         await pool.match([Post(caption="bad")])
 
 
-async def test_a_caller_who_is_alone_waits_for_nobody(pool, engine):
-    loop = asyncio.get_running_loop()
-    begun = loop.time()
+async def called_later(pool: EnginePool, word: str, pause_s: float) -> None:
+    await asyncio.sleep(pause_s)
     with pool.caller():
-        await pool.match(posts("a"))
-    assert loop.time() - begun < POOL_S
+        await pool.match(posts(word))
+
+
+async def test_a_caller_who_is_alone_waits_for_nobody(pool, engine):
+    await asyncio.gather(called_later(pool, "a", 0.0), called_later(pool, "b", POOL_PER_CALLER_S))
+    assert engine.runs == [2, 2]
 
 
 async def test_while_others_are_under_way_those_who_come_one_by_one_share_a_run(pool, engine):
-    async def later(word: str, pause_s: float) -> None:
-        await asyncio.sleep(pause_s)
-        with pool.caller():
-            await pool.match(posts(word))
-
-    with pool.caller():
-        await asyncio.gather(later("a", 0.0), later("b", POOL_S / 2), later("c", POOL_S))
+    with contextlib.ExitStack() as others:
+        for _ in range(5):
+            others.enter_context(pool.caller())
+        await asyncio.gather(*[called_later(pool, word, at * POOL_S / 2) for at, word in enumerate("abc")])
     assert engine.runs == [6]
 
 
