@@ -1,7 +1,7 @@
 """What callers notice while the matcher's index follows a catalog that changes: nothing dropped, how slow, how soon.
 
     python -m benchmarks.live_index --catalog FILE.jsonl[.gz] --posts FILE.jsonl[.gz]...
-        [--updates 1000] [--updates-per-s 20] [--calls-per-s 15] [--seconds 20] [--folder KEPT] [--json]
+        [--updates 1000] [--updates-per-s 20] [--calls-per-s 15] [--seconds 20] [--apart] [--folder KEPT] [--json]
 
 A real store, a catalog and a matcher that holds the whole catalog are started. Batches of posts come at a steady rate:
 first alone, then while titles are created one after another. Every 20th title has a video waiting for its name:
@@ -46,6 +46,7 @@ def main() -> None:
     parser.add_argument("--updates-per-s", type=float, default=20.0)
     parser.add_argument("--calls-per-s", type=float, default=15.0)
     parser.add_argument("--seconds", type=float, default=20.0, help="alone, before the updates")
+    parser.add_argument("--apart", action="store_true", help="the catalog writes to a store of its own")
     parser.add_argument("--folder", type=Path, help="where the index is kept for the next time")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
@@ -74,7 +75,7 @@ async def measured(arguments: argparse.Namespace, folder: Path) -> dict[str, flo
     first = next(iter(read_titles(arguments.catalog)))
     posts = [fields for path in arguments.posts for fields in read_posts(path)]
     random.Random(1).shuffle(posts)
-    async with running(folder, first) as (matcher, stub):
+    async with running(folder, first, is_catalog_apart=arguments.apart) as (matcher, stub):
         address = matcher.environment["SPOTLIGHT_MATCHER_CATALOG_ADDRESS"]
         requests = batches(posts, POSTS_PER_CALL)
         await sent_for(stub, requests, arguments.calls_per_s, asyncio.create_task(asyncio.sleep(3)))  # warm

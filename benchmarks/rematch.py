@@ -104,9 +104,10 @@ async def measured(arguments: argparse.Namespace, folder: Path) -> dict[str, flo
 
 
 @asynccontextmanager
-async def running(folder: Path, title: TitleNames) -> AsyncIterator[tuple[Matcher, Any]]:
-    """A store with what the folder keeps, a catalog with the one title, and a matcher."""
-    (folder / "mongo").mkdir(parents=True, exist_ok=True)
+async def running(
+    folder: Path, title: TitleNames, *, is_catalog_apart: bool = False
+) -> AsyncIterator[tuple[Matcher, Any]]:
+    """A store with what the folder keeps, a catalog with the one title (in that store or its own), and a matcher."""
     ports = {name: embedded.free_port() for name in ("mongo", "catalog", "matcher")}
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SPOTLIGHT_")} | {
         "MONGO_URL": f"mongodb://127.0.0.1:{ports['mongo']}",
@@ -120,11 +121,14 @@ async def running(folder: Path, title: TitleNames) -> AsyncIterator[tuple[Matche
         "SPOTLIGHT_MATCHER_INDEX_FOLDER": str(folder / "index"),
     }
     async with AsyncExitStack() as closing:
-        command = embedded.mongo_command(ports["mongo"], folder / "mongo")
-        closing.callback(embedded.start(command, ports["mongo"], folder / "mongo.log").stop)
+        closing.callback(started_store(folder / "mongo", ports["mongo"]).stop)
+        catalog_port = embedded.free_port() if is_catalog_apart else ports["mongo"]
+        if is_catalog_apart:
+            closing.callback(started_store(folder / "catalog-mongo", catalog_port).stop)
+        catalog_environment = environment | {"MONGO_URL": f"mongodb://127.0.0.1:{catalog_port}"}
         with (folder / "catalog.log").open("ab") as log:
             catalog = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "services.catalog", cwd=ROOT, env=environment, stdout=log, stderr=log
+                sys.executable, "-m", "services.catalog", cwd=ROOT, env=catalog_environment, stdout=log, stderr=log
             )
         closing.push_async_callback(catalog.wait)
         closing.callback(catalog.terminate)
@@ -141,6 +145,11 @@ async def running(folder: Path, title: TitleNames) -> AsyncIterator[tuple[Matche
         stub: Any = matcher_pb2_grpc.MatcherServiceStub(channel)
         await ready(stub)
         yield matcher, stub
+
+
+def started_store(folder: Path, port: int) -> embedded.Running:
+    folder.mkdir(parents=True, exist_ok=True)
+    return embedded.start(embedded.mongo_command(port, folder), port, folder.with_suffix(".log"))
 
 
 async def ready(stub: Any) -> None:
