@@ -175,19 +175,24 @@ class Rollups:
 
     async def _flush(self) -> int:
         count = 0
-        await self._refresh()
+        if not await self._refresh():
+            return count
         for generation in self.memory.sealed():
             if generation.last > self.manifest.position:
                 await self._store_generation(generation)
                 count += 1
         return count
 
-    async def _refresh(self) -> None:
-        """Takes up what other processes stored or merged."""
+    async def _refresh(self) -> bool:
+        """Takes up what other processes stored or merged; False where they are ahead of what is folded here."""
         manifest = await self._store.manifest()
+        if manifest.position > self.memory.position:
+            # What they stored of entries that are not folded here yet would count twice once they are.
+            return False
         if manifest.version > self.manifest.version:
             await self._adopt(manifest)
             self._drop(manifest.position)
+        return True
 
     def _drop(self, position: int) -> None:
         self.memory.drop(position)

@@ -171,6 +171,21 @@ async def small_generations(monkeypatch):
     monkeypatch.setattr(rollups, "DROP_AFTER_S", 3.0)
 
 
+async def test_a_process_that_lags_counts_once_what_another_has_stored(database, monkeypatch):
+    await small_generations(monkeypatch)
+    async with metrics_on(database) as running:
+        await send_history(running.stub, plan_of(("movie:1",), days=1, events=1_000, seed=1))
+        late = await rebuild.loaded(database)
+        await send_history(running.stub, plan_of(("movie:1",), days=2, events=8_000, seed=2))
+        await running.wired.rollups.flush()
+        assert running.wired.rollups.manifest.position > late.memory.position
+        await late.flush()
+        await late.catch_up()
+        await late.flush()
+        info = await running.stub.GetIngestInfo(pb.GetIngestInfoRequest(with_digest=True))
+        assert await rollup_digest(late) == info.rollup_digest
+
+
 async def test_a_log_is_verified_while_events_come_in(database, monkeypatch):
     await small_generations(monkeypatch)
     plan = plan_of(("movie:1", "movie:2"), days=1, events=4_000, seed=8)
