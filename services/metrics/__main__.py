@@ -7,11 +7,10 @@ from chassis.client import Client
 from chassis.server import Registration
 from chassis.telemetry import Telemetry
 from protos.catalog.v1 import catalog_pb2_grpc
-from protos.metrics.v1 import metrics_pb2_grpc
 from services.metrics import allocator, processor, rebuild
 from services.metrics.config import MetricsSettings
 from services.metrics.rpc.feed import CatalogFeed
-from services.metrics.rpc.servicer import SERVICE_NAME, MetricsServicer
+from services.metrics.rpc.servicer import SERVICE_NAME, MetricsServicer, add_to_server
 from services.metrics.wiring import wire
 
 NAME = "metrics"
@@ -31,7 +30,7 @@ async def main() -> None:
         await server.serve(
             name=NAME,
             settings=settings,
-            registrations=[Registration(metrics_pb2_grpc.add_MetricsServiceServicer_to_server, servicer, SERVICE_NAME)],
+            registrations=[Registration(add_to_server, servicer, SERVICE_NAME)],
             checks={"mongo": lambda: mongo.ping(database)},
             background=wired.background,
             telemetry=telemetry,

@@ -6,17 +6,18 @@ from typing import Self
 
 import numpy as np
 
-from services.metrics import texts
+from services.metrics import digest, texts
 from services.metrics.domain import I64, U8, U16, U32, U64, Bools
 from services.metrics.texts import Texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Coded:
-    """A column of strings: `codes` point into `names`, which need not be distinct."""
+    """A column of strings: `codes` point into `names`, which need not be distinct, nor all be used."""
 
     names: Texts
     codes: U32
+    known: U64 | None = None  # the digests of the names, where they were made already
 
     @classmethod
     def of(cls, values: Sequence[str]) -> Self:
@@ -24,6 +25,10 @@ class Coded:
         places = dict(zip(distinct, range(len(distinct)), strict=True))
         codes = np.fromiter(map(places.__getitem__, values), np.uint32, len(values))
         return cls(names=Texts.of(tuple(distinct)), codes=codes)
+
+    def digests(self, key: digest.Key) -> U64:
+        """The digests of the names."""
+        return digest.digest64(self.names, key) if self.known is None else self.known
 
     def values(self) -> list[str]:
         names = self.names.values()
@@ -35,17 +40,20 @@ class Coded:
         used = np.zeros(len(self.names), bool)
         used[codes] = True
         if used.all():
-            return Coded(names=self.names, codes=codes)
+            return Coded(names=self.names, codes=codes, known=self.known)
         places = (np.cumsum(used) - 1).astype(np.uint32)
-        return Coded(names=self.names.take(used), codes=places[codes])
+        known = None if self.known is None else self.known[used]
+        return Coded(names=self.names.take(used), codes=places[codes], known=known)
 
 
 def joined(parts: Sequence[Coded]) -> Coded:
     """The columns one after another, and so their names."""
     offsets = np.cumsum([0, *(len(part.names) for part in parts[:-1])]).astype(np.uint32)
+    known = [part.known for part in parts if part.known is not None]
     return Coded(
         names=texts.joined([part.names for part in parts]),
         codes=np.concatenate([part.codes + offset for part, offset in zip(parts, offsets, strict=True)]),
+        known=np.concatenate(known) if len(known) == len(parts) else None,
     )
 
 

@@ -5,22 +5,20 @@ deployment, so that nobody outside can make two ids collide; at 10 million ids a
 128 bits has a probability below 1e-24, of the 64 bits below 3e-6.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from services.metrics.domain import I64, U64
-from services.metrics.texts import Texts
+from services.metrics.texts import WORD_BYTES, Texts
 
-WORD_BYTES, DIGEST_BITS = 8, 64
+DIGEST_BITS = 64
 MASK = (1 << 64) - 1
 # The finaliser of MurmurHash3 (Appleby, public domain): full avalanche of 64 bits.
 MIX_1, MIX_2 = 0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53
 # Each word is first spread by an odd constant: the fractional part of the golden ratio.
 SPREAD = 0x9E3779B97F4A7C15
-# What is left of a word of which so many bytes count.
-KEPT = np.array([(1 << 8 * count) - 1 for count in range(WORD_BYTES + 1)], np.uint64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +39,13 @@ class Key:
 
 def digest128(values: Texts, key: Key) -> tuple[U64, U64]:
     """The high and the low half of each value's digest."""
-    words = tuple(words_of(values))
+    words = tuple(values.words())
     return of_words(words, values.lengths, key), _half(words, values.lengths, key.seed_lo, key.odd_lo)
 
 
 def digest64(values: Texts, key: Key) -> U64:
     """Each value's digest; 0 stands for the empty string and for nothing else."""
-    found = of_words(words_of(values), values.lengths, key)
+    found = of_words(values.words(), values.lengths, key)
     found[found == 0] = 1
     found[values.lengths == 0] = 0
     return found
@@ -65,50 +63,24 @@ def distinct(digests: U64) -> tuple[I64, I64]:
     equal ones stays. Those that find another digest in their slot go on with lower bits; sorting would take five times
     as long.
     """
-    rows, first = np.arange(len(digests)), np.zeros(len(digests), np.int64)
+    rows, first = np.arange(len(digests) - 1, -1, -1), np.zeros(len(digests), np.int64)
     bits = len(digests).bit_length() + 1
     slots = np.empty(1 << bits, np.int64)
     for shift in range(DIGEST_BITS - bits, 0, -bits):
         own = digests[rows]
         slot = (own >> np.uint64(shift) & np.uint64((1 << bits) - 1)).view(np.int64)
-        slots[slot[::-1]] = rows[::-1]
+        slots[slot] = rows
         found = slots[slot]
         first[rows] = found
         rows = rows[digests[found] != own]
         if not len(rows):
             break
     else:
+        rows = rows[::-1]
         _, firsts, group = np.unique(digests[rows], return_index=True, return_inverse=True)
         first[rows] = rows[firsts[group]]
     is_first = first == np.arange(len(digests))
     return np.flatnonzero(is_first), (np.cumsum(is_first) - 1)[first]
-
-
-def words_of(values: Texts) -> Iterator[tuple[I64 | None, U64]]:
-    """The first 8 bytes of all values, then the next of those that have more, and so on: whose (None: all), and what.
-
-    Bytes past the end of a value are zero.
-    """
-    if not len(values):
-        return
-    data = values.data
-    if int((values.starts + values.lengths).max()) + WORD_BYTES > len(data):
-        data = np.zeros(len(values.data) + WORD_BYTES, np.uint8)
-        data[: len(values.data)] = values.data
-    # The word at each byte.
-    at = np.ndarray((len(data) - WORD_BYTES + 1,), "<u8", data, strides=(1,))
-    rows, starts, left = None, values.starts, values.lengths
-    while True:
-        words = at[starts]
-        if (short := left < WORD_BYTES).any():
-            words &= KEPT[np.minimum(left, WORD_BYTES)]
-        yield rows, words
-        if short.all() or not (more := left > WORD_BYTES).any():
-            return
-        if not more.all():
-            rows = np.flatnonzero(more) if rows is None else rows[more]
-            starts, left = starts[more], left[more]
-        starts, left = starts + WORD_BYTES, left - WORD_BYTES
 
 
 def _half(words: Iterable[tuple[I64 | None, U64]], lengths: I64, seed: int, odd: int) -> U64:

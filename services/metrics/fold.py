@@ -6,6 +6,7 @@ costs a fraction of many small ones.
 """
 
 import enum
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields
@@ -17,6 +18,7 @@ from services.metrics.columns import Coded, Events
 from services.metrics.domain import (
     DAY_MINUTES,
     HOUR_MINUTES,
+    I64,
     MINUTE_MS,
     U8,
     U16,
@@ -123,7 +125,7 @@ def facts(events: Events, titles: U32, key: digest.Key, names: NameBook) -> Fact
 
 
 def _named(column: Coded, key: digest.Key, names: NameBook) -> U64:
-    digests = digest.digest64(column.names, key)
+    digests = column.digests(key)
     names.add(digests, column.names)
     return digests[column.codes]
 
@@ -169,13 +171,13 @@ class Run(Mapping[Table, Rows]):
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
+        self._people = People(facts)
         self._made: dict[Table, Rows] = {}
 
     def __getitem__(self, table: Table) -> Rows:
         if table not in self._made:
             build = next(build for build, tables in BUILDS.items() if table in tables)
-            people = self.facts.take(self.facts.agent == Agent.HUMAN)
-            self._made |= build(self.facts, people, BUILDS[build])
+            self._made |= build(self.facts, self._people, BUILDS[build])
         return self._made[table]
 
     def __iter__(self) -> Iterator[Table]:
@@ -188,7 +190,7 @@ class Run(Mapping[Table, Rows]):
 def tables(all_facts: Facts, only: Sequence[Table] = NUMBERS) -> dict[Table, Rows]:
     """The facts as rollups; tables not asked for are left out."""
     wanted = frozenset(only)
-    people = all_facts.take(all_facts.agent == Agent.HUMAN)
+    people = People(all_facts)
     found: dict[Table, Rows] = {}
     for build, made in BUILDS.items():
         if wanted & made:
@@ -196,7 +198,71 @@ def tables(all_facts: Facts, only: Sequence[Table] = NUMBERS) -> dict[Table, Row
     return {table: found[table] for table in only}
 
 
-Build = Callable[[Facts, Facts, AbstractSet[Table]], dict[Table, Rows]]
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """Digests as ranks among the distinct ones: small numbers that sort alike, so that rows pack into 64 bits."""
+
+    distinct: U64
+    rank: U64
+
+    @classmethod
+    def of(cls, digests: U64) -> "Ranked":
+        first, group = digest.distinct(digests)
+        order = np.argsort(digests[first])
+        rank = np.empty(len(order), np.uint64)
+        rank[order] = np.arange(len(order))
+        return cls(digests[first][order], rank[group])
+
+    def with_slots(self) -> "Ranked":
+        """The digests with room for a register in their low bits; those that differ in nothing else become one."""
+        cut = head_slot(self.distinct, np.zeros(1, np.uint64))
+        is_new = np.ones(len(cut), bool)
+        is_new[1:] = cut[1:] != cut[:-1]
+        return Ranked(cut[is_new], (np.cumsum(is_new) - 1).astype(np.uint64)[self.rank])
+
+    def take(self, mask: Bools) -> "Ranked":
+        """The chosen ranks, among the same distinct digests."""
+        return Ranked(self.distinct, self.rank[mask])
+
+
+class People:
+    """Facts of people's events, and what several tables need of them: each made when it is first asked for."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._all = facts
+
+    @functools.cached_property
+    def facts(self) -> Facts:
+        return self._all.take(self._all.agent == Agent.HUMAN)
+
+    @functools.cached_property
+    def title_hours(self) -> U64:
+        """Keys by title, hour and type alone."""
+        part = self.facts
+        zero, one = np.zeros(len(part), np.uint8), np.ones(len(part), np.uint8)
+        return keys.coarser(keys.pack(part.title, part.minute, zero, part.type, one, one), HOUR_MINUTES)
+
+    @functools.cached_property
+    def videos(self) -> Ranked:
+        return Ranked.of(self.facts.video)
+
+    @functools.cached_property
+    def creators(self) -> Ranked:
+        return Ranked.of(self.facts.creator)
+
+    @functools.cached_property
+    def has_viewer(self) -> Bools:
+        """Which events tell their viewer."""
+        found: Bools = self.facts.viewer != 0
+        return found
+
+    @functools.cached_property
+    def touched(self) -> tuple[U64, I64]:
+        """The registers that those viewers touch, and the values they bring."""
+        return sketch.touched(self.facts.viewer[self.has_viewer])
+
+
+Build = Callable[[Facts, People, AbstractSet[Table]], dict[Table, Rows]]
 
 
 def _cell_keys(part: Facts, minutes: int = 1) -> U64:
@@ -204,20 +270,13 @@ def _cell_keys(part: Facts, minutes: int = 1) -> U64:
     return packed if minutes == 1 else keys.coarser(packed, minutes)
 
 
-def _title_hours(part: Facts) -> U64:
-    """Keys by title, hour and type alone."""
-    zero, one = np.zeros(len(part), np.uint8), np.ones(len(part), np.uint8)
-    return keys.coarser(keys.pack(part.title, part.minute, zero, part.type, one, one), HOUR_MINUTES)
-
-
-def _cells(all_facts: Facts, _: Facts, wanted: AbstractSet[Table]) -> dict[Table, Rows]:
+def _cells(all_facts: Facts, _: People, wanted: AbstractSet[Table]) -> dict[Table, Rows]:
     return _by_time(counted(_cell_keys(all_facts)), _CELLS, Reduce.SUM, wanted)
 
 
-def _viewers(_: Facts, people: Facts, wanted: AbstractSet[Table]) -> dict[Table, Rows]:
-    known = people.take(people.viewer != 0)
-    slot, value = sketch.touched(known.viewer)
-    minute = reduced(_cell_keys(known), slot, value, Reduce.MAX)
+def _viewers(_: Facts, people: People, wanted: AbstractSet[Table]) -> dict[Table, Rows]:
+    slot, value = people.touched
+    minute = reduced(_cell_keys(people.facts)[people.has_viewer], slot, value, Reduce.MAX)
     return _by_time(minute, _VIEWERS, Reduce.MAX, wanted)
 
 
@@ -236,27 +295,11 @@ def _by_time(minute: Rows, widths: Mapping[Table, int], how: Reduce, wanted: Abs
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
-    """Digests as ranks among the distinct ones: small numbers that sort alike, so that rows pack into 64 bits."""
-
-    distinct: U64
-    rank: U64
-
-    @classmethod
-    def of(cls, digests: U64) -> "Ranked":
-        first, group = digest.distinct(digests)
-        order = np.argsort(digests[first])
-        rank = np.empty(len(order), np.uint64)
-        rank[order] = np.arange(len(order))
-        return cls(digests[first][order], rank[group])
-
-
-def _heads(_: Facts, people: Facts, __: AbstractSet[Table]) -> dict[Table, Rows]:
+def _heads(_: Facts, people: People, __: AbstractSet[Table]) -> dict[Table, Rows]:
     """What single videos and creators bring, and what videos have in all."""
     found: dict[Table, Rows] = {}
-    hours, ones = _title_hours(people), np.ones(len(people), np.int64)
-    videos, creators = Ranked.of(people.video), Ranked.of(people.creator)
+    hours, videos, creators = people.title_hours, people.videos, people.creators
+    ones = np.ones(len(hours), np.int64)
     # Events without one are a head of their own, 0: the rest of a title's events must not be told by subtraction.
     for heads, hour, day in (
         (videos, Table.VIDEOS_HOUR, Table.VIDEOS_DAY),
@@ -269,22 +312,21 @@ def _heads(_: Facts, people: Facts, __: AbstractSet[Table]) -> dict[Table, Rows]
         if heads is videos:
             total = reduced(rows.b, keys.unpack(rows.a).type.astype(np.uint64), rows.v, Reduce.SUM)
             found[Table.VIDEO_TOTALS] = Rows(videos.distinct[total.a], total.b, total.v)
-    both = (people.video != 0) & (people.creator != 0)
+    both = (people.facts.video != 0) & (people.facts.creator != 0)
     pairs = reduced(videos.rank[both], creators.rank[both], ones[both], Reduce.SUM)
     found[Table.VIDEO_CREATORS] = Rows(videos.distinct[pairs.a], creators.distinct[pairs.b], pairs.v)
     return found
 
 
-def _head_viewers(_: Facts, people: Facts, __: AbstractSet[Table]) -> dict[Table, Rows]:
+def _head_viewers(_: Facts, people: People, __: AbstractSet[Table]) -> dict[Table, Rows]:
     """Small sketches of each video's and creator's viewers by title, day and type."""
     found: dict[Table, Rows] = {}
-    part = people.take(people.viewer != 0)
-    slot, value = sketch.touched(part.viewer)
-    slot &= np.uint64(SLOT_VALUES)
-    days = keys.coarser(_title_hours(part), DAY_MINUTES)
-    for column, table in ((part.video, Table.VIDEO_VIEWERS), (part.creator, Table.CREATOR_VIEWERS)):
-        heads = Ranked.of(head_slot(column, np.zeros(len(column), np.uint64)))
-        rows = reduced(days, heads.rank << np.uint64(SLOT_BITS) | slot, value, Reduce.MAX)
+    slot, value = people.touched
+    low = slot & np.uint64(SLOT_VALUES)
+    days = keys.coarser(people.title_hours[people.has_viewer], DAY_MINUTES)
+    for column, table in ((people.videos, Table.VIDEO_VIEWERS), (people.creators, Table.CREATOR_VIEWERS)):
+        heads = column.take(people.has_viewer).with_slots()
+        rows = reduced(days, heads.rank << np.uint64(SLOT_BITS) | low, value, Reduce.MAX)
         b = heads.distinct[rows.b >> np.uint64(SLOT_BITS)] | rows.b & np.uint64(SLOT_VALUES)
         found[table] = Rows(rows.a, b, rows.v)
     return found
@@ -295,15 +337,15 @@ def head_slot(head: U64, slot: U64) -> U64:
     return (head & np.uint64(~SLOT_VALUES & 0xFFFFFFFFFFFFFFFF)) | (slot & np.uint64(SLOT_VALUES))
 
 
-def _tags(_: Facts, people: Facts, __: AbstractSet[Table]) -> dict[Table, Rows]:
-    hours = _title_hours(people)[people.tag_row]
-    return {Table.HASHTAGS_HOUR: reduced(hours, people.tag, np.ones(len(hours), np.int64), Reduce.SUM)}
+def _tags(_: Facts, people: People, __: AbstractSet[Table]) -> dict[Table, Rows]:
+    hours = people.title_hours[people.facts.tag_row]
+    return {Table.HASHTAGS_HOUR: reduced(hours, people.facts.tag, np.ones(len(hours), np.int64), Reduce.SUM)}
 
 
-def _campaigns(_: Facts, people: Facts, __: AbstractSet[Table]) -> dict[Table, Rows]:
+def _campaigns(_: Facts, people: People, __: AbstractSet[Table]) -> dict[Table, Rows]:
     """Events with a campaign by hour; the viewers of each side of its experiment; its titles."""
-    mask = people.campaign != 0
-    part = people.take(mask)
+    mask = people.facts.campaign != 0
+    part, hours = people.facts.take(mask), people.title_hours[mask]
     ones = np.ones(len(part), np.int64)
     known = part.take(part.viewer != 0)
     slot, value = sketch.touched(known.viewer)
@@ -311,7 +353,7 @@ def _campaigns(_: Facts, people: Facts, __: AbstractSet[Table]) -> dict[Table, R
         known.arm.astype(np.uint64) << np.uint64(ARM_SHIFT)
     )
     return {
-        Table.CAMPAIGNS_HOUR: reduced(_title_hours(part), part.campaign, ones, Reduce.SUM),
+        Table.CAMPAIGNS_HOUR: reduced(hours, part.campaign, ones, Reduce.SUM),
         Table.ARMS: reduced(known.campaign, side | slot, value, Reduce.MAX),
         Table.CAMPAIGN_TITLES: reduced(part.campaign, part.title.astype(np.uint64), ones, Reduce.SUM),
     }

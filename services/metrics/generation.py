@@ -116,13 +116,13 @@ class Memory:
     def _numbers(self, events: Events, current: Generation, position: int) -> U32:
         """The number of each event's title; new titles get the next numbers, in order of appearance."""
         # Names that lost their last event to deduplication must not be numbered: `take` dropped them.
-        digests = digest.digest64(events.title.names, self._key)
+        digests = events.title.digests(self._key)
         numbers = self._known.of(digests)
         new = np.flatnonzero(numbers == UNKNOWN)
         if len(new):
-            first, _ = digest.distinct(digests[new])
+            first, group = digest.distinct(digests[new])
+            numbers[new] = len(self.title_names) + group
             current.titles.extend(self._numbered(events.title.names.take(new[first]), digests[new[first]]))
-            numbers = self._known.of(digests)
         self.title_positions[numbers] = position
         return numbers[events.title.codes].astype(np.uint32)
 

@@ -89,7 +89,8 @@ def coarser(keys: U64, minutes: int) -> U64:
     high = keys >> np.uint64(TITLE_SHIFT) << np.uint64(TITLE_SHIFT)
     minute = (keys >> np.uint64(MINUTE_SHIFT)) & np.uint64(MINUTES_MAX - 1)
     # EPOCH_MINUTE is a whole day, so cutting relative minutes cuts real ones.
-    minute -= minute % np.uint64(minutes)
+    # Division by a scalar is vectorised, the remainder is not.
+    minute = minute // np.uint64(minutes) * np.uint64(minutes)
     found: U64 = high | (minute << np.uint64(MINUTE_SHIFT)) | low
     return found
 

@@ -1,28 +1,30 @@
-"""The names behind the digests that rollups hold: few pieces sorted by digest, each name once a piece."""
+"""The names behind the digests that rollups hold: pieces as they came, each sorted when it is first looked into."""
 
 import numpy as np
 
-from services.metrics import texts
+from services.metrics import digest, texts
 from services.metrics.domain import U64
 from services.metrics.texts import Texts
 
 # A look-up searches each piece; so many become one.
-PIECES_MAX = 16
+PIECES_MAX = 64
 
 
 class NameBook:
     """Names by digest."""
 
-    __slots__ = ("_pieces",)
+    __slots__ = ("_pieces", "_sorted")
 
     def __init__(self) -> None:
         self._pieces: list[tuple[U64, Texts]] = []
+        # So many of them, the first, are sorted.
+        self._sorted = 0
 
     def add(self, digests: U64, names: Texts) -> None:
         """Takes names in; the empty one has no digest."""
-        self._pieces.append(_distinct(digests, names))
+        self._pieces.append((digests, names))
         if len(self._pieces) > PIECES_MAX:
-            self._pieces = [self.sorted()]
+            self._pieces, self._sorted = [self.sorted()], 1
 
     def sorted(self) -> tuple[U64, Texts]:
         """All names in the order of their digests."""
@@ -35,6 +37,8 @@ class NameBook:
         """The name behind a digest, where it is known; 0 stands for no name."""
         if not head:
             return ""
+        self._pieces[self._sorted :] = [_distinct(*piece) for piece in self._pieces[self._sorted :]]
+        self._sorted = len(self._pieces)
         for digests, names in self._pieces:
             place = int(np.searchsorted(digests, np.uint64(head)))
             if place < len(digests) and int(digests[place]) == head:
@@ -43,8 +47,7 @@ class NameBook:
 
 
 def _distinct(digests: U64, names: Texts) -> tuple[U64, Texts]:
-    order = np.argsort(digests)
-    digests = digests[order]
-    first = digests != 0
-    first[1:] &= digests[1:] != digests[:-1]
-    return digests[first], names.take(order[first]).compact()
+    first, _ = digest.distinct(digests)
+    first = first[digests[first] != 0]
+    order = first[np.argsort(digests[first])]
+    return digests[order], names.take(order).compact()

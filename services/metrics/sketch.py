@@ -21,6 +21,7 @@ ERROR_BOUND = 1.96 * 1.04 / math.sqrt(REGISTERS)
 SEED = 9001  # DataSketches' default
 C1, C2 = 0x87C37B91114253D5, 0x4CF5AD432745937F
 VALUE_MAX = 63
+FLOAT_FRACTION_BITS, FLOAT_EXPONENT_0 = 52, 1023
 # So few viewers hardly ever meet in a register: the estimate is their number.
 EXACT_BELOW = 30
 # DataSketches sums the powers of small and of large register values apart.
@@ -59,12 +60,11 @@ def _murmur3(values: U64) -> tuple[U64, U64]:
 
 def _leading_zeros(values: U64) -> I64:
     """Of 64-bit numbers, at most 62 as DataSketches has it."""
-    high = (values >> np.uint64(32)).astype(np.float64)
-    low = (values & np.uint64(0xFFFFFFFF)).astype(np.float64)
-    _, high_bits = np.frexp(high)
-    _, low_bits = np.frexp(low)
-    zeros = np.where(high > 0, 32 - high_bits, np.where(low > 0, 64 - low_bits, 64))
-    return np.minimum(zeros, 62).astype(np.int64)
+    # Without the bit after each set one the conversion cannot round up to the next power of two, and the highest bit's
+    # place is the float's exponent.
+    exponent: I64 = (values & ~(values >> np.uint64(1))).astype(np.float64).view(np.int64) >> FLOAT_FRACTION_BITS
+    zeros: I64 = np.minimum(FLOAT_EXPONENT_0 + 63 - exponent, 62)
+    return zeros
 
 
 def estimates(group: I64, value: I64, groups: int, registers: int = REGISTERS) -> F64:

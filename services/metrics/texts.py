@@ -4,15 +4,21 @@ Parts of a column, columns one after another and digests are then work on number
 a string, which no checked field may hold, becomes a zero byte.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
-from services.metrics.domain import I64, U8, Bools
+from services.metrics.domain import I64, U8, U64, Bools
 
 LINE_FEED = 10
+WORD_BYTES = 8
+# What is left of a word of which so many bytes count.
+KEPT = np.array([(1 << 8 * count) - 1 for count in range(WORD_BYTES + 1)], np.uint64)
+# So few strings are cut out one by one: laying them side by side begins twenty small steps.
+FEW = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +67,9 @@ class Texts:
         return self.compact().data.tobytes()
 
     def values(self) -> list[str]:
-        return self.lines().decode().split("\n") if len(self) else []
+        if len(self) <= FEW:
+            return [self[place].replace("\n", "\0") for place in range(len(self))]
+        return self.lines().decode().split("\n")
 
     def take(self, chosen: Bools | I64) -> Self:
         """The chosen strings, on the same bytes."""
@@ -83,6 +91,34 @@ class Texts:
         data[ends[:-1] - 1] = LINE_FEED
         return Texts(data, starts, self.lengths)
 
+    def words(self) -> Iterator[tuple[I64 | None, U64]]:
+        """The first 8 bytes of all strings, then the next of those that have more, and so on.
+
+        Tells whose they are (None: all) and what. Bytes past the end of a string are zero.
+        """
+        if not len(self):
+            return
+        data = self.data
+        if int((self.starts + self.lengths).max()) + WORD_BYTES > len(data):
+            data = np.zeros(len(self.data) + WORD_BYTES, np.uint8)
+            data[: len(self.data)] = self.data
+        # The word at each byte.
+        at = np.ndarray((len(data) - WORD_BYTES + 1,), "<u8", data, strides=(1,))
+        rows, starts, left = None, self.starts, self.lengths
+        while True:
+            words = at[starts]
+            if int(left.min()) < WORD_BYTES:
+                words &= KEPT[np.minimum(left, WORD_BYTES)]
+            yield rows, words
+            more = left > WORD_BYTES
+            if not (held := np.count_nonzero(more)):
+                return
+            if held < len(more):
+                chosen = np.flatnonzero(more)
+                rows = chosen if rows is None else rows[chosen]
+                starts, left = starts[chosen], left[chosen]
+            starts, left = starts + WORD_BYTES, left - WORD_BYTES
+
     def _has_lines(self, ends: I64) -> bool:
         """Whether line feeds stand between the strings, which end there, and nowhere else."""
         between = self.data[ends[:-1] - 1] == LINE_FEED
@@ -95,12 +131,9 @@ def joined(parts: Sequence[Texts]) -> Texts:
         return parts[0]
     if not parts:
         return Texts.of(())
-    data, offsets = parts[0].data, np.zeros(len(parts), np.int64)
+    data, starts = parts[0].data, [part.starts for part in parts]
     if any(part.data is not data for part in parts):
         data = np.concatenate([part.data for part in parts])
-        offsets[1:] = np.cumsum([len(part.data) for part in parts[:-1]])
-    return Texts(
-        data,
-        np.concatenate([part.starts + offset for part, offset in zip(parts, offsets, strict=True)]),
-        np.concatenate([part.lengths for part in parts]),
-    )
+        offsets = itertools.accumulate((len(part.data) for part in parts[:-1]), initial=0)
+        starts = [each + offset for each, offset in zip(starts, offsets, strict=True)]
+    return Texts(data, np.concatenate(starts), np.concatenate([part.lengths for part in parts]))

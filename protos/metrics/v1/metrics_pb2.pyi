@@ -198,6 +198,48 @@ class RecordEventsRequest(_message.Message):
 Global___RecordEventsRequest: _TypeAlias = RecordEventsRequest  # noqa: Y015
 
 @_typing.final
+class RecordEventsEnvelope(_message.Message):
+    """RecordEventsRequest as the service itself reads it: on the wire the same, each event left as its bytes, which are read
+    column by column without an object an event. Not for clients.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENTS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SENT_TIME_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """As in RecordEventsRequest."""
+    @_builtins.property
+    def events(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Each a serialised Event."""
+
+    @_builtins.property
+    def sent_time(self) -> _timestamp_pb2.Timestamp:
+        """As in RecordEventsRequest."""
+
+    @_builtins.property
+    def columns(self) -> _event_pb2.EventColumns:
+        """As in RecordEventsRequest."""
+
+    def __init__(
+        self,
+        *,
+        events: _abc.Iterable[_builtins.bytes] | None = ...,
+        request_id: _builtins.str = ...,
+        sent_time: _timestamp_pb2.Timestamp | None = ...,
+        columns: _event_pb2.EventColumns | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "sent_time", b"sent_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "events", b"events", "request_id", b"request_id", "sent_time", b"sent_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordEventsEnvelope: _TypeAlias = RecordEventsEnvelope  # noqa: Y015
+
+@_typing.final
 class RecordEventsResponse(_message.Message):
     """What became of each event of a batch."""
 

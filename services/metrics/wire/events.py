@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from operator import attrgetter
 
 import numpy as np
+from google.protobuf.message import DecodeError
 
 from chassis.errors import InvalidArgument, Violation
 from protos.metrics.v1 import metrics_pb2 as pb
@@ -38,7 +39,10 @@ _FIELDS = attrgetter(
 _TIME, _TAGS = attrgetter("time"), attrgetter("hashtag_names")
 
 
-def batches_of(request: pb.RecordEventsRequest | pb.ImportEventsRequest, key: digest.Key) -> tuple[RawEvents, ...]:
+Request = pb.RecordEventsEnvelope | pb.RecordEventsRequest | pb.ImportEventsRequest
+
+
+def batches_of(request: Request, key: digest.Key) -> tuple[RawEvents, ...]:
     """The events of a request, at most 1,000: those in messages, then those in columns."""
     count = len(request.events) + len(request.columns.ids)
     if count > EVENTS_MAX:
@@ -47,13 +51,30 @@ def batches_of(request: pb.RecordEventsRequest | pb.ImportEventsRequest, key: di
         )
     found = []
     if request.events:
-        found.append(scan.columns(request.SerializeToString(), key) or of_messages(request.events))
+        found.append(of_serialised(_serialised(request), key))
     if request.HasField("columns"):
         found.append(of_columns(request.columns))
     return tuple(found)
 
 
-def sent_ms(request: pb.RecordEventsRequest) -> int:
+def _serialised(request: Request) -> list[bytes]:
+    if isinstance(request, pb.RecordEventsEnvelope):
+        return list(request.events)
+    return [event.SerializeToString() for event in request.events]
+
+
+def of_serialised(events: Sequence[bytes], key: digest.Key) -> RawEvents:
+    """From the events' bytes, all at once where they are as usual."""
+    found = scan.columns(events, key)
+    if found is not None:
+        return found
+    try:
+        return of_messages([pb.Event.FromString(event) for event in events])
+    except DecodeError:
+        raise InvalidArgument(violations=[Violation("events", "must be messages of their type")]) from None
+
+
+def sent_ms(request: pb.RecordEventsEnvelope) -> int:
     """When the sender sent it by its own clock, 0 when not said."""
     return times.ms_of(request.sent_time, "sent_time") if request.HasField("sent_time") else 0
 

@@ -1,9 +1,9 @@
 """Events read from their serialised bytes, field by field for all events at once: no Python object an event.
 
 Protobuf writes known fields in order of their numbers, so each event has one place at which its next field can begin.
-`columns` moves those places through the fields together. It reads what protobuf itself just wrote and gives up (None)
-on whatever is unusual: unknown fields, strings of a kilobyte, numbers past a byte, times before 1970. The caller then
-reads the messages one by one, and a test compares the two.
+`columns` moves those places through the fields together, and gives up (None) on whatever is unusual: fields in another
+order or unknown, strings of a kilobyte, numbers past a byte, times before 1970, bytes that are no message. The caller
+then reads the messages one by one, and a test compares the two.
 """
 
 from collections.abc import Sequence
@@ -11,29 +11,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.metrics import digest, texts
-from services.metrics.columns import Coded, RawEvents
+from services.metrics import digest
+from services.metrics.columns import RawEvents
 from services.metrics.domain import I64, U8, U64, Bools
-from services.metrics.texts import Texts
+from services.metrics.texts import WORD_BYTES, Texts
+from services.metrics.wire import strings
+from services.metrics.wire.strings import MORE, SEVEN, Unusual
 
-LENGTH, VARINT, KIND = 2, 0, 7
-MORE = 0x80  # set on all bytes of a number but its last
-SEVEN = 0x7F
+LENGTH, VARINT = 2, 0
+# So many of the columns of strings hold ids.
+IDS = 5
 # Bytes past the end that a look ahead may touch.
 MARGIN = 16
 SECONDS_MAX = 10**11
-ALL_MORE, ALL_SEVEN = np.uint64(0x8080808080808080), np.uint64(0x7F7F7F7F7F7F7F7F)
+NANOS_MAX = (1 << 31) - 1
+ALL_MORE_BITS = 0x8080808080808080
+ALL_MORE, ALL_SEVEN = np.uint64(ALL_MORE_BITS), np.uint64(0x7F7F7F7F7F7F7F7F)
 SQUEEZE = tuple(
     (np.uint64(kept), np.uint64(kept << 8 * size), np.uint64(size))
     for kept, size in ((0x007F007F007F007F, 1), (0x00003FFF00003FFF, 2), (0x000000000FFFFFFF, 4))
 )
-# As long as the longest string that is accepted, a user agent of 512 characters, may be, hashtags aside.
-STRING_BYTES_MAX = 1_024
-EVENTS_TAG = 1 << 3 | LENGTH
-
-
-class Unusual(Exception):
-    """These bytes are not read here."""
 
 
 @dataclass(slots=True)
@@ -43,56 +40,71 @@ class Cursor:
     data: U8
     words: U64  # the 8 bytes from each byte on
     at: I64
+    # Bytes past 127 that were passed outside of strings.
+    high_count: int = 0
 
     @classmethod
     def of(cls, data: U8, at: I64) -> "Cursor":
-        return cls(data, np.ndarray((len(data) - digest.WORD_BYTES + 1,), "<u8", data, strides=(1,)), at)
+        words = np.ndarray((len(data) - WORD_BYTES + 1,), "<u8", data, strides=(1,))
+        return cls(data, words, at)
 
-    def has(self, number: int, kind: int) -> Bools:
-        """Which events have that field next; the place moves past its tag."""
+    def field(self, number: int, kind: int) -> tuple[Bools, U8, int]:
+        """Which events have that field next, the first byte of what it holds, and whether any has it and how great.
+
+        The place moves past the tag.
+        """
         tag = number << 3 | kind
-        if tag < MORE:
-            found: Bools = self.data[self.at] == tag
-            self.at = self.at + found
-            return found
-        found = (self.data[self.at] == (tag & SEVEN | MORE)) & (self.data[self.at + 1] == tag >> 7)
-        self.at = self.at + 2 * found
-        return found
+        first = self.data[self.at]
+        found: Bools = first == (tag if tag < MORE else tag & SEVEN | MORE)
+        if tag >= MORE and np.count_nonzero(found):
+            found &= self.data[self.at + 1] == tag >> 7
+            self.high_count += int(np.count_nonzero(found))
+        if not (count := np.count_nonzero(found)):
+            return found, found.view(np.uint8), 0
+        size = 1 if tag < MORE else 2
+        self.at = self.at + (size if count == len(found) else found * size)
+        low = self.data[self.at] if count == len(found) else self.data[self.at] * found
+        return found, low, max(int(low.max()), 1)
 
     def small(self, number: int) -> I64:
         """A number of one byte."""
-        found = self.has(number, VARINT)
-        values = self.data[self.at] * found
-        if (values >= MORE).any():
+        found, values, top = self.field(number, VARINT)
+        if top >= MORE:
             raise Unusual
-        self.at = self.at + found
+        if top:
+            self.at = self.at + found
         return values.astype(np.int64)
 
-    def length(self, found: Bools) -> I64:
-        """How long what follows is, of the events that have it; one or two bytes."""
-        low = (self.data[self.at] * found).astype(np.int64)
-        if not (low >= MORE).any():
+    def length(self, number: int) -> tuple[Bools, I64]:
+        """Which events have that field, and how long it is; one or two bytes tell."""
+        found, first, top = self.field(number, LENGTH)
+        low = first.astype(np.int64)
+        if not top:
+            return found, low
+        if top < MORE:
             self.at = self.at + found
-            return low
+            return found, low
         high = self.data[self.at + 1]
-        two = low >= MORE
+        two = first >= MORE
         if (high[two] >= MORE).any():
             raise Unusual
         self.at = self.at + found + two
-        return np.where(two, low & SEVEN | high.astype(np.int64) << 7, low)
+        self.high_count += int(np.count_nonzero(two))
+        return found, np.where(two, low & SEVEN | high.astype(np.int64) << 7, low)
 
     def text(self, number: int) -> Texts:
-        lengths = self.length(self.has(number, LENGTH))
+        _, lengths = self.length(number)
         starts, self.at = self.at, self.at + lengths
         return Texts(self.data, starts, lengths)
 
     def texts(self, number: int) -> Texts:
         """A list of strings, as it is on the wire."""
         starts = self.at
-        while (more := self.has(number, LENGTH)).any():
-            lengths = self.length(more)
+        while True:
+            found, lengths = self.length(number)
+            if not found.any():
+                return Texts(self.data, starts, self.at - starts)
             self.at = self.at + lengths
-        return Texts(self.data, starts, self.at - starts)
 
     def number(self, found: Bools) -> I64:
         """A number of up to 8 bytes, of the events that have it."""
@@ -107,11 +119,13 @@ class Cursor:
         bits = word & upto & ALL_SEVEN
         for kept, moved, shift in SQUEEZE:
             bits = bits & kept | (bits & moved) >> shift
-        self.at = self.at + size * found
+        size *= found
+        self.at = self.at + size
+        self.high_count += int(size.sum() - np.count_nonzero(found))
         return bits.astype(np.int64) * found
 
     def time_ms(self, number: int) -> I64:
-        inner = self.length(self.has(number, LENGTH))
+        _, inner = self.length(number)
         end = self.at + inner
         # Inside of an event without a time there is nothing to find.
         held = inner > 0
@@ -119,7 +133,7 @@ class Cursor:
             return inner
         seconds = self.number(self._inner(1, held))
         nanos = self.number(self._inner(2, held & (self.at < end)))
-        if (self.at != end).any() or int(seconds.max()) > SECONDS_MAX:
+        if (self.at != end).any() or int(seconds.max()) > SECONDS_MAX or int(nanos.max()) > NANOS_MAX:
             raise Unusual
         return seconds * 1000 + nanos // 1_000_000
 
@@ -129,52 +143,19 @@ class Cursor:
         return found
 
 
-def columns(request: bytes, key: digest.Key) -> RawEvents | None:
-    """The events of a serialised request; None where they must be read one by one.
+def columns(events: Sequence[bytes], key: digest.Key) -> RawEvents | None:
+    """Serialised events; None where they must be read one by one.
 
     Strings are told apart by their digests alone: nobody knows the key, so nobody can make two meet.
     """
-    data = np.zeros(len(request) + MARGIN, np.uint8)
-    data[: len(request)] = np.frombuffer(request, np.uint8)
+    sizes = np.fromiter(map(len, events), np.int64, len(events))
+    data = np.frombuffer(b"".join((*events, bytes(MARGIN))), np.uint8)
+    ends = np.cumsum(sizes)
     try:
-        return _columns(data, *(_likely_events(data, len(request)) or _events(request)), key)
-    except Unusual:
+        return _columns(data, ends - sizes, ends, key)
+    except (Unusual, UnicodeDecodeError, IndexError):
+        # A length that leads past the end of the last event is out of the index.
         return None
-
-
-def _likely_events(data: U8, size: int) -> tuple[I64, I64] | None:
-    """Where each event begins and ends, if there is nothing else: told by their first two tags, then proved."""
-    tag = data[: size + 1] == EVENTS_TAG  # that of an event's id, too
-    at = np.flatnonzero(tag[:-1] & (np.append(tag[2:], False) | np.append(tag[3:], [False, False])))
-    low, high = data[at + 1].astype(np.int64), data[at + 2].astype(np.int64)
-    starts = at + 2 + (low >= MORE)
-    ends = starts + np.where(low >= MORE, low & SEVEN | high << 7, low)
-    is_end = np.zeros(size + 1, bool)
-    is_end[0] = True
-    is_end[ends[ends <= size]] = True
-    follows = is_end[at]
-    at, starts, ends = at[follows], starts[follows], ends[follows]
-    is_chain = len(at) > 0 and at[0] == 0 and ends[-1] == size and np.array_equal(ends[:-1], at[1:])
-    return (starts, ends) if is_chain else None
-
-
-def _events(request: bytes) -> tuple[I64, I64]:
-    """Where each event begins and ends, one by one; other fields of the request are passed over."""
-    starts, ends, at = [], [], 0
-    while at < len(request):
-        tag, size, at = request[at], request[at + 1], at + 2
-        if tag >= MORE or tag & KIND != LENGTH:
-            raise Unusual
-        if size >= MORE:
-            if request[at] >= MORE:
-                raise Unusual
-            size, at = size & SEVEN | request[at] << 7, at + 1
-        end = at + size
-        if tag == EVENTS_TAG:
-            starts.append(at)
-            ends.append(end)
-        at = end
-    return np.array(starts, np.int64), np.array(ends, np.int64)
 
 
 def _columns(data: U8, starts: I64, ends: I64, key: digest.Key) -> RawEvents:
@@ -186,13 +167,19 @@ def _columns(data: U8, starts: I64, ends: I64, key: digest.Key) -> RawEvents:
     user_agents, arms, lists = cursor.text(15), cursor.small(16), cursor.texts(17)
     if (cursor.at != ends).any():
         raise Unusual
-    coded = _coded([videos, titles, creators, campaigns, offers, regions, user_agents, lists], key)
+    is_ascii = cursor.high_count == np.count_nonzero(data >= MORE)
+    columns = [titles, videos, creators, campaigns, offers, regions, user_agents, lists]
+    coded = strings.coded(columns, IDS, key, is_ascii=is_ascii)
+    ids = ids.compact()
+    if not is_ascii:
+        strings.require_text(ids)
+        strings.require_text(viewers.compact())
     return RawEvents(
-        ids=ids.compact(),
+        ids=ids,
         types=types,
         times_ms=times_ms,
-        videos=coded[0],
-        titles=coded[1],
+        titles=coded[0],
+        videos=coded[1],
         creators=coded[2],
         campaigns=coded[3],
         offers=coded[4],
@@ -205,52 +192,3 @@ def _columns(data: U8, starts: I64, ends: I64, key: digest.Key) -> RawEvents:
         arms=arms,
         hashtags=coded[7],
     )
-
-
-def _coded(columns: Sequence[Texts], key: digest.Key) -> list[Coded]:
-    """The columns over their distinct strings; the last one's are lists.
-
-    All are found at once: column by column, most of the time would go into beginning small steps.
-    """
-    whole, count = texts.joined(columns), len(columns[0])
-    if int(whole.lengths.max()) > STRING_BYTES_MAX:
-        raise Unusual
-    filled = np.flatnonzero(whole.lengths)
-    strings, column = whole.take(filled), filled // count
-    digests = digest.of_words(digest.words_of(strings), strings.lengths, key)
-    # Equal strings of two columns are two.
-    digests ^= column.astype(np.uint64) * np.uint64(digest.SPREAD)
-    first, group = digest.distinct(digests)
-    bounds = np.searchsorted(column[first], np.arange(len(columns) + 1))
-    named = strings.take(first[: bounds[-2]]).compact()
-    names = texts.joined([named, _comma_joined(strings.take(first[bounds[-2] :])), Texts.of(("",))])
-    codes = np.zeros(len(whole), np.int64)
-    codes[filled] = group - bounds[column] + 1
-    own = codes.reshape(len(columns), count)
-    return [_column(names, *each) for each in zip(own, bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)]
-
-
-def _column(names: Texts, codes: I64, start: int, end: int) -> Coded:
-    """A column over its part of the names; code 0 is the empty string, the last of all, where there is one."""
-    places = np.arange(start - 1, end)
-    places[0] = len(names) - 1
-    skipped = int(codes.min() > 0)
-    return Coded(names=names.take(places[skipped:]), codes=(codes - skipped).astype(np.uint32))
-
-
-def _comma_joined(lists: Texts) -> Texts:
-    """Lists as they are on the wire, each as one string."""
-    data = lists.data.tobytes()
-    each = zip(lists.starts.tolist(), lists.lengths.tolist(), strict=True)
-    return Texts.of([_joined(data, at, at + size) for at, size in each])
-
-
-def _joined(data: bytes, at: int, end: int) -> str:
-    names = []
-    while at < end:
-        size, at = data[at + 2], at + 3
-        if size >= MORE:
-            size, at = size & SEVEN | data[at] << 7, at + 1
-        names.append(data[at : at + size])
-        at += size
-    return b",".join(names).decode()

@@ -16,7 +16,7 @@ from chassis.telemetry import Telemetry
 from protos.metrics.v1 import metrics_pb2_grpc
 from services.metrics.config import MetricsSettings
 from services.metrics.follow import Piece
-from services.metrics.rpc.servicer import SERVICE_NAME, MetricsServicer
+from services.metrics.rpc.servicer import SERVICE_NAME, MetricsServicer, add_to_server
 from services.metrics.titles import TitleFacts
 from services.metrics.wiring import Wired, wire
 
@@ -67,7 +67,7 @@ async def metrics_on(database: Database, catalog: PaperCatalog | None = None, **
     settings = MetricsSettings(local=True, insights_every_s=3_600, **more)
     wired = await wire(database, settings, catalog, token_key=TOKEN_KEY, telemetry=telemetry)
     servicer = MetricsServicer(wired.ingest, wired.reports, wired.board, wired.found)
-    registration = Registration(metrics_pb2_grpc.add_MetricsServiceServicer_to_server, servicer, SERVICE_NAME)
+    registration = Registration(add_to_server, servicer, SERVICE_NAME)
     async with (
         running_tasks(*wired.background, telemetry=telemetry),
         testing.running_server([registration], settings=settings) as channel,

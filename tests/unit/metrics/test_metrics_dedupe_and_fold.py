@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.metrics import fold, keys, sketch
+from services.metrics import digest, fold, keys, sketch
 from services.metrics.columns import concatenated
 from services.metrics.dedupe import CAPACITY_MIN, SeenIds
 from services.metrics.domain import UNKNOWN_REGION, Agent, EventType
@@ -28,7 +28,8 @@ def test_seen_ids_are_those_of_a_plain_dictionary(batches, steps):
     for batch, step in zip(batches, steps, strict=False):
         hour += step
         ids = np.array(batch, np.uint64)
-        fresh = seen.add(ids * np.uint64(7), ids, hour)
+        # Alike in what names their slots: in the 48 bits and the 32 that are kept they are not.
+        fresh = seen.add(ids * np.uint64(7 << 16), ids << np.uint64(32), hour)
         for id_, is_fresh in zip(batch, fresh.tolist(), strict=True):
             expected = id_ not in known or hour - known[id_] > 24
             assert is_fresh == expected
@@ -46,7 +47,7 @@ def test_an_id_counts_again_only_after_a_day():
 
 def test_the_table_grows_and_forgets_old_ids():
     seen = SeenIds()
-    many = np.arange(1, CAPACITY_MIN + 1, dtype=np.uint64)
+    many = np.arange(1, CAPACITY_MIN + 1, dtype=np.uint64) * np.uint64(digest.SPREAD)
     assert seen.add(many, many, 10).all()
     assert not seen.add(many, many, 10).any()
     assert len(seen) == CAPACITY_MIN

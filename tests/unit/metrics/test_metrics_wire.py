@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime
 
 import pytest
+from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from chassis.errors import InvalidArgument
 from protos.catalog.v1 import catalog_pb2
 from protos.metrics.v1 import metrics_pb2 as pb
-from services.metrics import causes, domain, insights
+from services.metrics import causes, digest, domain, insights
 from services.metrics.follow import Follower, Piece
 from services.metrics.rpc.feed import CatalogFeed
 from services.metrics.titles import Titles
@@ -175,9 +176,36 @@ def as_read(raw):
 @settings(max_examples=150, deadline=None)
 @given(st.lists(usual_events, min_size=1, max_size=12))
 def test_events_scanned_from_their_bytes_are_those_read_one_by_one(batch):
-    scanned = scan.columns(pb.RecordEventsRequest(events=batch, request_id="r1").SerializeToString(), KEY)
+    scanned = scan.columns([event.SerializeToString() for event in batch], KEY)
     assert scanned is not None, "usual events are scanned"
     assert as_read(scanned) == as_read(events.of_messages(batch))
+    for column in (scanned.videos, scanned.titles, scanned.creators, scanned.campaigns):
+        assert column.known.tolist() == digest.digest64(column.names, KEY).tolist()
+
+
+def test_bytes_that_are_no_message_are_refused_and_never_misread():
+    usual = pb.Event(id="e1", type=3, title_id="movie:1", viewer_id_hash="v1").SerializeToString()
+    for place in range(len(usual)):
+        for changed in (usual[:place], usual[:place] + b"\xff" + usual[place + 1 :]):
+            scanned = scan.columns([usual, changed], KEY)
+            try:
+                slow = events.of_messages([pb.Event.FromString(usual), pb.Event.FromString(changed)])
+            except DecodeError:
+                assert scanned is None
+                with pytest.raises(InvalidArgument):
+                    events.of_serialised([usual, changed], KEY)
+            else:
+                assert scanned is None or as_read(scanned) == as_read(slow)
+
+
+def test_the_envelope_is_on_the_wire_what_clients_send():
+    shapes = [
+        [(field.name, field.number, field.is_repeated) for field in message.DESCRIPTOR.fields]
+        for message in (pb.RecordEventsEnvelope, pb.RecordEventsRequest)
+    ]
+    assert shapes[0] == shapes[1]
+    sent = pb.RecordEventsRequest(events=[pb.Event(id="a"), pb.Event()], request_id="r")
+    assert pb.RecordEventsEnvelope.FromString(sent.SerializeToString()).events[0] == sent.events[0].SerializeToString()
 
 
 @settings(max_examples=150, deadline=None)
@@ -185,7 +213,7 @@ def test_events_scanned_from_their_bytes_are_those_read_one_by_one(batch):
 def test_strange_events_are_left_to_the_slow_twin_or_read_alike(batch):
     request = pb.RecordEventsRequest(events=batch)
     slow = as_read(events.of_messages(batch))
-    scanned = scan.columns(request.SerializeToString(), KEY)
+    scanned = scan.columns([event.SerializeToString() for event in batch], KEY)
     assert scanned is None or as_read(scanned) == slow
     (found,) = events.batches_of(request, KEY)
     assert as_read(found) == slow
