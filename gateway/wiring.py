@@ -88,7 +88,7 @@ class Gateway:
         owners = KnownOwners(self.side.backends, clock=clock)
         api = Api(
             routes=routes,
-            builder=RequestBuilder(Decoder(aliases=JSON_ALIASES)),
+            builder=RequestBuilder(Decoder(aliases=JSON_ALIASES, judged_later=JUDGED_LATER)),
             encoder=Encoder(),
             clients=clients,
             local={HUB: self.side.servicer},
@@ -173,6 +173,9 @@ class Gateway:
 
 JSON_ALIASES = {"spotlight.matcher.v1.Video": {"video_duration": "duration"}}
 """Names the platform's own API uses for fields of ours."""
+
+JUDGED_LATER = frozenset({"spotlight.metrics.v1.Event"})
+"""What its service accepts or rejects one by one, with a reason each."""
 
 
 def _channels(settings: GatewaySettings) -> dict[str, grpc.aio.Channel]:

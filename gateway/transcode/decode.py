@@ -4,7 +4,7 @@ A filler notes what is wrong with the path of the field and goes on, so that one
 everything. The oracle of its tests is google.protobuf.json_format.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import orjson
@@ -26,10 +26,18 @@ class Decoder:
     """Fills messages from JSON values; compiled lazily, one filler per message type."""
 
     def __init__(
-        self, *, depth_max: int = JSON_DEPTH_MAX, aliases: Mapping[str, Mapping[str, str]] | None = None
+        self,
+        *,
+        depth_max: int = JSON_DEPTH_MAX,
+        aliases: Mapping[str, Mapping[str, str]] | None = None,
+        judged_later: Collection[str] = (),
     ) -> None:
-        """Aliases are other names that are taken for fields, by full name of the message."""
+        """Aliases are other names that are taken for fields, by full name of the message.
+
+        Of messages that are judged later, one by one, unknown enum values are passed on: one must not cost the others.
+        """
         self._depth_max = depth_max
+        self._judged_later = frozenset(judged_later)
         self._aliases = aliases or {}
         self._fillers: dict[str, FillMessage] = {}
 
@@ -76,17 +84,18 @@ class Decoder:
 
         # Registered before its fields are compiled: a message may contain itself.
         self._fillers[descriptor.full_name] = fill
-        fields.update({field.name: self._field(field) for field in descriptor.fields})
+        is_open = descriptor.full_name in self._judged_later
+        fields.update({field.name: self._field(field, is_open=is_open) for field in descriptor.fields})
         fields.update({alias: fields[name] for alias, name in self._aliases.get(descriptor.full_name, {}).items()})
         return fill
 
-    def _field(self, field: FieldDescriptor) -> _FillField:
+    def _field(self, field: FieldDescriptor, *, is_open: bool) -> _FillField:
         if is_map(field):
             return self._map_field(field)
         if field.message_type is not None:
             filler = self._filler(field.message_type)
             return _repeated_message(field.name, filler) if field.is_repeated else _single_message(field.name, filler)
-        take = scalar_taker(field)
+        take = scalar_taker(field, is_open=is_open)
         return _repeated_scalar(field.name, take) if field.is_repeated else _single_scalar(field.name, take)
 
     def _map_field(self, field: FieldDescriptor) -> _FillField:

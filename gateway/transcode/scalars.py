@@ -21,6 +21,9 @@ _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,30})(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-
 _FLOAT32_MAX = 3.4028235677973362e38
 _EXACT_FLOAT_MAX = 2**53
 
+# What the name of no member stands for in an open enum: whoever reads it refuses it as any number it does not know.
+UNKNOWN_NUMBER = 127
+
 _INT32 = (-(2**31), 2**31 - 1)
 _INT64 = (-(2**63), 2**63 - 1)
 _UINT32 = (0, 2**32 - 1)
@@ -44,13 +47,14 @@ def is_integer(field: Field) -> bool:
     return field.type in _RANGES
 
 
-def scalar_taker(field: Field) -> Take:
-    """How a scalar or enum field takes a JSON value."""
+def scalar_taker(field: Field, *, is_open: bool = False) -> Take:
+    """How a scalar or enum field takes a JSON value; an open enum's may be unknown, as on the wire."""
     kind = field.type
     if kind in _RANGES:
         return _integer_taker(*_RANGES[kind])
     if field.enum_type is not None:
-        return _enum_taker(accepted_names(field.enum_type))
+        names = accepted_names(field.enum_type)
+        return _open_enum_taker(names) if is_open else _enum_taker(names)
     return {
         Field.TYPE_STRING: take_string,
         Field.TYPE_BOOL: take_bool,
@@ -84,6 +88,16 @@ def _enum_taker(numbers: dict[str, int]) -> Take:
         if number is None or number not in known:
             raise Refusal(f"must be one of: {spelled}")
         return number
+
+    return take
+
+
+def _open_enum_taker(numbers: dict[str, int]) -> Take:
+    assert UNKNOWN_NUMBER not in numbers.values(), "the number of unknown names is no member's"
+    take_number = _integer_taker(*_INT32)
+
+    def take(value: Any) -> int:
+        return numbers.get(value, UNKNOWN_NUMBER) if type(value) is str else take_number(value)
 
     return take
 

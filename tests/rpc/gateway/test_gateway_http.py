@@ -17,6 +17,7 @@ import zstandard
 from google.protobuf.timestamp_pb2 import Timestamp
 from openapi_spec_validator import validate
 
+from gateway.transcode.scalars import UNKNOWN_NUMBER
 from protos.catalog.v1 import catalog_pb2
 from protos.hub.v1 import hub_pb2, hub_pb2_grpc
 from protos.incentives.v1 import campaign_pb2
@@ -234,6 +235,9 @@ async def test_events_pass_with_their_batch_id_from_body_or_header(world: World)
     both = {"events": [event], "request_id": "batch-2"}
     refused = await world.post("/v1/events:record", json=both, headers={"idempotency-key": "batch-1"})
     assert refused.json()["violations"][0]["field"] == "request_id"
+    unknown = await world.post("/v1/events:record", json={"events": [event, event | {"type": "teleport"}]})
+    assert unknown.status_code == 200, "metrics rejects it alone, with its reason"
+    assert [each.type for each in world.metrics.requests[-1].events] == [3, UNKNOWN_NUMBER]
     many = await world.post("/v1/events:record", json={"events": [event] * 1001})
     assert many.json()["violations"][0]["field"] == "events"
 

@@ -19,6 +19,7 @@ from gateway.transcode.names import is_map
 from gateway.transcode.refusal import MalformedRequest, Refusals
 from protos.catalog.v1 import catalog_pb2
 from protos.matcher.v1 import matcher_pb2
+from protos.metrics.v1 import event_pb2
 
 decoder, encoder = Decoder(), Encoder()
 
@@ -134,6 +135,20 @@ def test_enums_are_short_and_lower_case_and_the_full_name_is_taken_too() -> None
     assert encoder.to_value(movie)["media_type"] == "movie"
     for spelling in ("movie", "MEDIA_TYPE_MOVIE", 1):
         assert decoded(catalog_pb2.Title, {"media_type": spelling}) == movie
+
+
+def test_an_unknown_enum_value_of_what_is_judged_later_is_passed_on_as_no_members_number() -> None:
+    lenient, refusals, message = Decoder(judged_later={"spotlight.metrics.v1.Event"}), Refusals(), event_pb2.Event()
+    lenient.fill(message, {"type": "teleport", "device": "fridge", "source": 77, "id": "e1"}, refusals)
+    refusals.raise_if_any()
+    assert message.type not in event_pb2.EventType.values()
+    assert message.device not in event_pb2.DeviceKind.values()
+    assert (message.source, message.id) == (77, "e1")
+    for wrong in ({"type": 2**40}, {"type": []}, {"type": 1.5}):
+        refusals = Refusals()
+        lenient.fill(event_pb2.Event(), wrong, refusals)
+        with pytest.raises(MalformedRequest):
+            refusals.raise_if_any()
 
 
 def test_large_integers_are_numbers() -> None:
