@@ -2,7 +2,7 @@
 
 The generator is everybody's (services/metrics/traffic.py, tools/traffic.py); this is its cast: the matched sample
 videos with their creators and hashtags, the titles they are about, the sample campaign. Five titles have a spike in
-the last days, each of another cause, so that a dashboard has something to explain.
+the last days, each of another cause, so that a dashboard has something to explain; one has just come out and trends.
 """
 
 import asyncio
@@ -51,6 +51,8 @@ HAPPENED: Sequence[tuple[int, Cause, float, float]] = (
 )
 SPIKE_MINUTES, SPIKE_EVENTS_MIN = 120, 160
 RISING_DAYS, RISING_SHARE = 6, 0.12
+# The title of a rank that came out so many hours ago: it trends, and goes on to while the house runs.
+CAME_OUT_HOURS: Mapping[int, int] = {5: 3}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +150,7 @@ def plan_of(cast: Sampled, end: datetime) -> traffic.Plan:
         events=EVENTS,
         seed=SEED,
         spikes=(*spikes, rising),
+        releases={title: until - hours * 60 for title, hours in CAME_OUT_HOURS.items() if title < len(cast.title_ids)},
         campaign_titles=frozenset(title for title in range(len(cast.title_ids)) if cast.campaign(title)),
     )
 

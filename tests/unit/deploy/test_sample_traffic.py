@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -10,9 +11,15 @@ import pytest
 
 from deploy.local import samples
 from deploy.local.plan import Plan
-from deploy.local.traffic import DAYS, Sampled, Watched, is_seeded, plan_of
-from services.metrics import traffic
+from deploy.local.traffic import CAME_OUT_HOURS, DAYS, Sampled, Watched, is_seeded, plan_of
+from services.metrics import intake, traffic
 from services.metrics.domain import EventType, Source
+from services.metrics.generation import Memory
+from services.metrics.intake import Arrival
+from services.metrics.overview import Overview
+from services.metrics.trending import velocities
+from services.metrics.wire.events import of_columns
+from tests.metrics_world import KEY
 from tools.traffic import columns, present
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -71,6 +78,22 @@ def test_the_same_moment_gives_the_same_events_each_with_its_own_id(cast):
     ids = [id_ for batch, _ in sent(cast) for id_ in batch.ids]
     # One in two hundred comes twice.
     assert 0.98 < len(set(ids)) / len(ids) <= 1
+
+
+def test_a_title_that_just_came_out_is_trending_and_the_others_are_not(cast):
+    end, hours = int(NOW.timestamp()) // 60, 16 * 24
+    plan = plan_of(cast, NOW)
+    last = replace(plan, start_minute=end - hours * 60, hours=hours, events=plan.events * hours / plan.hours)
+    memory, overview = Memory(KEY), Overview()
+    memory.listeners.append(overview.add)
+    for position, batch in enumerate(traffic.batches(last), start=1):
+        arrival = Arrival(received_ms=end * 60_000, late_ms_max=1 << 50)
+        checked = intake.check(of_columns(columns(batch, cast)), arrival, KEY)
+        memory.apply(position, arrival.received_ms, checked.events)
+    memory.fold_all()
+    found = velocities(overview, end - 1, len(memory.title_names))
+    came_out = {cast.title_ids[rank] for rank in CAME_OUT_HOURS}
+    assert {memory.title_names[each.title] for each in found} == came_out != set()
 
 
 def test_only_the_campaigns_title_has_campaign_events_and_a_funnel_narrows(cast):
