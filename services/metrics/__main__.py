@@ -7,7 +7,7 @@ from chassis.client import Client
 from chassis.server import Registration
 from chassis.telemetry import Telemetry
 from protos.catalog.v1 import catalog_pb2_grpc
-from services.metrics import allocator, processor, rebuild
+from services.metrics import allocator, collector, processor, rebuild
 from services.metrics.config import MetricsSettings
 from services.metrics.rpc.feed import CatalogFeed
 from services.metrics.rpc.servicer import SERVICE_NAME, MetricsServicer, add_to_server
@@ -25,6 +25,7 @@ async def main() -> None:
     catalog = client.channel(settings.catalog_address, settings)
     feed = CatalogFeed(Client(catalog_pb2_grpc.CatalogServiceStub, catalog, telemetry=telemetry))
     wired = await wire(database, settings, feed, token_key=paging.token_key(settings), telemetry=telemetry)
+    collector.settle()
     servicer = MetricsServicer(wired.ingest, wired.reports, wired.board, wired.found)
     try:
         await server.serve(
