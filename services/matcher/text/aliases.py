@@ -12,6 +12,7 @@ PREFIX_CHARS_MIN = 3
 
 _ARTICLES = frozenset(("the", "a", "an", "der", "die", "das", "le", "la", "les", "el", "los", "las", "il", "l"))
 _PARTING = re.compile(r"\s*[:：]\s+|\s+[-–—|]\s+|\s*：\s*")
+_EPISODE = re.compile(r"(.+?)[:：]?\s+Episode\s+([IVX]+|\d+)\s*[-–—:]\s*(.+)", re.IGNORECASE)
 _WORDS = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 _NUMERALS = (
     ("1", "i", "one"),
@@ -56,6 +57,10 @@ def _derived(title: TitleNames, name: Name) -> Iterator[tuple[str, NameKind]]:
     parts = _PARTING.split(name.text, maxsplit=1)
     if len(parts) == 2:
         yield from _parted(*parts)
+        if title.popularity >= ACRONYM_POPULARITY_MIN:
+            yield from ((f"{parts[0]} {short}", kind) for short, kind in _acronym(_WORDS.findall(parts[1].casefold())))
+    if episode := _EPISODE.fullmatch(name.text):
+        yield from _numbered_episode(*episode.groups())
 
 
 def _parted(head: str, tail: str) -> Iterator[tuple[str, NameKind]]:
@@ -64,6 +69,15 @@ def _parted(head: str, tail: str) -> Iterator[tuple[str, NameKind]]:
     words = _WORDS.findall(tail)
     if len(words) > 1 and words[0].casefold() not in _COUNTERS:
         yield tail, NameKind.SUBTITLE
+
+
+def _numbered_episode(stem: str, numeral: str, tail: str) -> Iterator[tuple[str, NameKind]]:
+    """Star Wars: Episode VII - The Force Awakens -> star wars 7, star wars episode vii, the force awakens."""
+    words = [*_WORDS.findall(stem), "episode", numeral]
+    yield " ".join(words), NameKind.SEQUEL
+    if numeral.casefold() in _NUMBER:
+        yield from _renumbered(words, [w.casefold() for w in words])
+    yield tail, NameKind.SUBTITLE
 
 
 def _renumbered(words: list[str], lower: list[str]) -> Iterator[tuple[str, NameKind]]:

@@ -12,6 +12,9 @@ from services.matcher.text.hashing import Ints, UInt64s, prefix_sums, run_hashes
 Bools = npt.NDArray[np.bool_]
 Bytes = npt.NDArray[np.uint8]
 
+_ESCAPES = {"&amp;": "&", "&quot;": '"', "&#39;": "'", "&apos;": "'", "&lt;": "<", "&gt;": ">"}
+_NOTHING = 0x200B  # a space without width: as if not there
+
 
 @dataclass(frozen=True, slots=True)
 class Words:
@@ -51,12 +54,13 @@ def split_words(texts: Sequence[str]) -> Words:
     table = fold_table()
     joined = "\n".join(texts)
     points = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    read = _without_escapes(points)
     lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
     text_place = np.zeros(len(texts) + 1, dtype=np.int64)
     np.cumsum(lengths + 1, out=text_place[1:])
     place = np.arange(len(points))
-    rows = np.minimum(points, TABLED)
-    folded = np.where(rows == TABLED, points, table.folded[rows])
+    rows = np.minimum(read, TABLED)
+    folded = np.where(rows == TABLED, read, table.folded[rows])
     expands = table.expands[rows]
     upper = table.is_upper[rows]
     if expands.max(initial=1) > 1:
@@ -67,6 +71,22 @@ def split_words(texts: Sequence[str]) -> Words:
     if not seen.all():
         rows, folded, place, kind, upper = rows[seen], folded[seen], place[seen], kind[seen], upper[seen]
     return _collect(table, folded, place, kind, upper, text_place, points)
+
+
+def _without_escapes(points: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    """The characters meant by `&amp;` and the like, which some feeds leave in captions; places stay as they are."""
+    signs = np.flatnonzero(points == ord("&"))
+    if not len(signs):
+        return points
+    read = points.copy()
+    for escape, meant in _ESCAPES.items():
+        at = signs[signs + len(escape) <= len(points)]
+        for step, char in enumerate(escape):
+            at = at[points[at + step] == ord(char)]
+        for step in range(1, len(escape)):
+            read[at + step] = _NOTHING
+        read[at] = ord(meant)
+    return read
 
 
 def _expand(

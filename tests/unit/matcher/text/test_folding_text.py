@@ -28,6 +28,9 @@ def test_a_word_folds_as_its_slow_twin_says(text: str) -> None:
         ("Dunе", ["dune"]),  # the last letter is Cyrillic
         ("Grey’s Anatomy", ["greys", "anatomy"]),
         ("Tom & Jerry", ["tom", "and", "jerry"]),
+        ("Tom &amp; Jerry", ["tom", "and", "jerry"]),  # some feeds leave escapes in
+        ("Grey&#39;s &quot;Anatomy&quot;", ["greys", "anatomy"]),
+        ("B&amp", ["b", "and", "amp"]),  # no escape
         ("Spider-Man", ["spider", "man"]),
         ("ナルト", ["ナ", "ル", "ト"]),
         ("오징어 게임", ["오징어", "게임"]),
