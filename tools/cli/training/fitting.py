@@ -16,6 +16,8 @@ from services.matcher.scoring.weights import Calibration
 FOLDS = 5
 GOLD_MIN = 50  # a source counts as if it had at least so much gold (the scorer's floor)
 
+CAUTION = 0.15  # what is likely is told as this much less so, in logits: a wrong anchor is worse than none
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
@@ -81,7 +83,7 @@ def _boost(features: npt.NDArray[np.float32], label: Any, weight: Floats, how: B
 
 
 def calibrate(logit: Floats, label: Any, weight: Floats, knots: int = 12) -> Calibration:
-    """A monotone curve through the weighted rates of equal shares of the wrong and right."""
+    """A monotone curve through the weighted rates of equal shares of the wrong and right, lowered by CAUTION."""
     order = np.argsort(logit)
     logit, right, weight = logit[order], np.asarray(label, dtype=np.float64)[order], weight[order]
     information = np.cumsum(weight * (0.02 + 1 / (2 + np.exp(logit) + np.exp(-logit))))
@@ -95,6 +97,7 @@ def calibrate(logit: Floats, label: Any, weight: Floats, knots: int = 12) -> Cal
     ]
     rising = np.maximum.accumulate(np.clip(rate, 1e-4, 1 - 1e-4))
     told = np.log(rising / (1 - rising)) + np.arange(len(rising)) * 1e-4
+    told -= CAUTION * np.clip(told, 0, 2) / 2
     return Calibration(np.array(raw, dtype=np.float32), told.astype(np.float32))
 
 

@@ -17,7 +17,7 @@ from services.matcher.text.hashing import Ints, KeyTable
 from services.matcher.text.index import TextIndex
 from services.matcher.text.rivals import beside_longer, claim_features, rival_features, span_strength
 from tools.cli.training import rewriting
-from tools.cli.training.fitting import FOLDS, GOLD_MIN, Boosting, calibrate, fold_of, grow, grow_forest
+from tools.cli.training.fitting import GOLD_MIN, Boosting, calibrate, fold_of, grow, grow_forest
 from tools.cli.training.gold import Gold, Row
 from tools.cli.training.table import Table, extract_table
 from tools.cli.training.words_around import as_context, context_columns, design, fit_words, vocabulary
@@ -80,7 +80,17 @@ BASE = (Boosting(rounds=80, depth=7, leaves=24, learning_rate=0.1),)
 FIRST_LOST = 0.002
 FIRST = Boosting(rounds=300, depth=2, leaves=4, learning_rate=0.1)
 FINAL = tuple(
-    Boosting(rounds=300, depth=7, leaves=24, learning_rate=0.08, leaf_rows=20, leaf_hessian=1.0, shrink=1.0, seed=seed)
+    Boosting(
+        rounds=300,
+        depth=7,
+        leaves=24,
+        learning_rate=0.08,
+        sampled=0.25,
+        leaf_rows=20,
+        leaf_hessian=1.0,
+        shrink=1.0,
+        seed=seed,
+    )
     for seed in (7, 8)
 )
 REWRITTEN_SAY = 0.25  # of a source's
@@ -125,7 +135,12 @@ def source_weights(posts: list[Row], equivalents: Any, scorer: ModuleType) -> Fl
 
 
 class Run:
-    """The state of a run: the candidates kept, their labels, weights and folds, and their columns."""
+    """The state of a run: the candidates kept, their labels and weights, and their columns, seen in two ways.
+
+    What is learned of words, and of rivals by way of it, is told to each candidate by a model that has not seen its
+    document (the familiar view) and by one that has not seen its source (the strange view).  The forests learn from
+    both, so that they know how far words can be trusted in texts of a kind nobody labelled.
+    """
 
     def __init__(
         self, posts: list[Row], index: TextIndex, equivalents: Any, scorer: ModuleType, *, by_source: bool = False
@@ -137,30 +152,34 @@ class Run:
         self.choices = self.table.choices.take(kept)
         self.label, self.weight = self.table.label[kept], weight[kept]
         self.post = self.table.post[kept]
-        self.fold = _folds(posts, by_source=by_source)[self.post]
         span = self.choices.span
-        self.columns = {n: v[span].astype(np.float32) for n, v in self.table.by_span.items()}
-        self.columns |= {n: v[kept].astype(np.float32) for n, v in self.table.by_choice.items()}
-        self.alone = tuple(sorted(n for n in self.columns if n not in LEFT_OUT))
+        columns = {n: v[span].astype(np.float32) for n, v in self.table.by_span.items()}
+        columns |= {n: v[kept].astype(np.float32) for n, v in self.table.by_choice.items()}
+        folds = (_folds(posts, by_source=strange)[self.post] for strange in (by_source, not by_source))
+        self.views = [View(dict(columns), fold) for fold in folds]
+        self.alone = tuple(sorted(n for n in columns if n not in LEFT_OUT))
+
+    @property
+    def fold(self) -> Ints:
+        """The folds the figures are told by: those of the first view."""
+        return self.views[0].fold
 
     def train(self, version: str) -> Trained:
-        base = self._across(self.alone, BASE)
-        context = self._fit_context(base)
+        context = self._fit_context()
         names = (*self.alone, *CONTEXT)
-        first_logit = self._across(names, FIRST)
+        first_logits = self._across(names, FIRST, self.views)
         first = self._grow(names, FIRST)
-        self._add_rivals(first_logit)
-        first_min = self._keep_promising(first_logit)
+        self._add_rivals(first_logits)
+        first_min = self._keep_promising(first_logits[0])
         final_names = (*names, *RIVALS)
-        raw = self._across(final_names, FINAL)
-        logit, calibration = self._calibrate(raw)
+        logit, calibration = self._calibrate(self._across(final_names, FINAL, self.views))
         weights = Weights(
             version=version,
             promise=self.promise,
             promise_min=self.promise_min,
             first=first,
             first_min=first_min,
-            final=grow_forest(final_names, *self._data(final_names, self.label >= 0), FINAL),
+            final=grow_forest(final_names, *self._data(final_names, self.label >= 0, self.views), FINAL),
             calibration=calibration,
             context=context,
         )
@@ -171,52 +190,60 @@ class Run:
         """The second cut: the candidates a forest is not needed for leave."""
         least = _least(logit, self.label, self.weight, FIRST_LOST)
         kept = logit >= least
-        self.choices, self.post, self.fold = self.choices.take(kept), self.post[kept], self.fold[kept]
+        self.choices, self.post = self.choices.take(kept), self.post[kept]
         self.label, self.weight = self.label[kept], self.weight[kept]
-        self.columns = {name: column[kept] for name, column in self.columns.items()}
+        self.views = [view.take(kept) for view in self.views]
         return least
 
-    def _data(self, names: tuple[str, ...], rows: npt.NDArray[np.bool_]) -> tuple[Any, Any, Any]:
-        features = np.stack([self.columns[n][rows] for n in names])
-        return features, self.label[rows], self.weight[rows]
+    def _data(self, names: tuple[str, ...], rows: npt.NDArray[np.bool_], views: "list[View]") -> tuple[Any, Any, Any]:
+        """The rows once for each view, which share their weight."""
+        features = np.concatenate([view.matrix(names, rows) for view in views], axis=1)
+        times = len(views)
+        return features, np.tile(self.label[rows], times), np.tile(self.weight[rows] / times, times)
 
     def _grow(self, names: tuple[str, ...], how: Boosting) -> AdditiveModel:
-        return grow(names, *self._data(names, self.label >= 0), how)
+        return grow(names, *self._data(names, self.label >= 0, self.views), how)
 
-    def _across(self, names: tuple[str, ...], how: Boosting | tuple[Boosting, ...]) -> Floats:
-        """Each candidate's logit by a model that has not seen its document."""
-        logit = np.zeros(len(self.label))
-        for fold in np.unique(self.fold):
-            seen, rest = (self.fold != fold) & (self.label >= 0), self.fold == fold
-            data = self._data(names, seen)
+    def _across(
+        self, names: tuple[str, ...], how: Boosting | tuple[Boosting, ...], views: "list[View]"
+    ) -> list[Floats]:
+        """Each candidate's logit in each view by a model that has not seen its fold."""
+        logits = [np.zeros(len(self.label)) for _ in views]
+        fold = views[0].fold
+        for number in np.unique(fold):
+            seen, rest = (fold != number) & (self.label >= 0), fold == number
+            data = self._data(names, seen, views)
             model = grow(names, *data, how) if isinstance(how, Boosting) else grow_forest(names, *data, how)
-            logit[rest] = model.logits(np.stack([self.columns[n][rest] for n in names]))
-        return logit
+            for view, logit in zip(views, logits, strict=True):
+                logit[rest] = model.logits(view.matrix(names, rest))
+        return logits
 
-    def _fit_context(self, base: Floats) -> ContextWeights:
+    def _fit_context(self) -> ContextWeights:
         sources = sorted({p["source"] for p in self.posts})
         source = np.array([sources.index(p["source"]) for p in self.posts])
-        words = vocabulary(self.table, source)
-        made = design(self.table, self.choices, words)
+        made = design(self.table, self.choices, vocabulary(self.table, source))
         told = (self.label >= 0) & (self.choices.rank == 0)
-        for name in CONTEXT:
-            self.columns[name] = np.zeros(len(self.label), dtype=np.float32)
-        for fold in np.unique(self.fold):
-            rest = np.flatnonzero(self.fold == fold)
-            weights = fit_words(made, base, self.label, self.weight, np.flatnonzero(told & (self.fold != fold)))
-            for name, column in context_columns(made, weights, rest).items():
-                self.columns[name][rest] = column
-        return as_context(made, fit_words(made, base, self.label, self.weight, np.flatnonzero(told)))
+        bases = [self._across(self.alone, BASE, [view])[0] for view in self.views]
+        for view, base in zip(self.views, bases, strict=True):
+            for name in CONTEXT:
+                view.columns[name] = np.zeros(len(self.label), dtype=np.float32)
+            for number in np.unique(view.fold):
+                rest = np.flatnonzero(view.fold == number)
+                weights = fit_words(made, base, self.label, self.weight, np.flatnonzero(told & (view.fold != number)))
+                for name, column in context_columns(made, weights, rest).items():
+                    view.columns[name][rest] = column
+        return as_context(made, fit_words(made, bases[0], self.label, self.weight, np.flatnonzero(told)))
 
-    def _add_rivals(self, logit: Floats) -> None:
+    def _add_rivals(self, logits: list[Floats]) -> None:
         used, span = np.unique(self.choices.span, return_inverse=True)
         spans, post = self.table.spans.take(used), self.table.span_post[used]
         choices = Choices(span, *(getattr(self.choices, n) for n in Choices.__slots__[1:]))
-        strength = span_strength(choices, logit.astype(np.float32), len(spans))
-        for name, column in rival_features(spans, strength, post).items():
-            self.columns[name] = column[span].astype(np.float32)
-        for name, column in claim_features(choices, logit.astype(np.float32), self.post).items():
-            self.columns[name] = column.astype(np.float32)
+        for view, logit in zip(self.views, logits, strict=True):
+            strength = span_strength(choices, logit.astype(np.float32), len(spans))
+            for name, column in rival_features(spans, strength, post).items():
+                view.columns[name] = column[span].astype(np.float32)
+            for name, column in claim_features(choices, logit.astype(np.float32), self.post).items():
+                view.columns[name] = column.astype(np.float32)
 
     def _best_of_span(self, logit: Floats) -> npt.NDArray[np.bool_]:
         order = np.lexsort((-logit, self.choices.span))
@@ -225,16 +252,34 @@ class Run:
         best[order[np.append(True, span[1:] != span[:-1])]] = True
         return best
 
-    def _calibrate(self, raw: Floats) -> tuple[Floats, Calibration]:
-        """Cross-fitted for the report, on everything for the weights; only told candidates count."""
+    def _calibrate(self, raws: list[Floats]) -> tuple[Floats, Calibration]:
+        """Cross-fitted for the report, on everything for the weights; only told candidates count, in both views."""
         real = np.array([p["source"] != rewriting.SOURCE for p in self.posts])[self.post]
-        told = (self.label >= 0) & real & self._best_of_span(raw)
-        logit = np.zeros(len(raw))
-        for fold in np.unique(self.fold):
-            seen, rest = told & (self.fold != fold), self.fold == fold
-            curve = calibrate(raw[seen], self.label[seen], self.weight[seen])
-            logit[rest] = curve(raw[rest].astype(np.float32))
-        return logit, calibrate(raw[told], self.label[told], self.weight[told])
+        told = [(self.label >= 0) & real & self._best_of_span(raw) for raw in raws]
+        logit = np.zeros(len(self.label))
+        for number in np.unique(self.fold):
+            rest = self.fold == number
+            logit[rest] = self._curve(raws, [t & ~rest for t in told])(raws[0][rest].astype(np.float32))
+        return logit, self._curve(raws, told)
+
+    def _curve(self, raws: list[Floats], rows: list[npt.NDArray[np.bool_]]) -> Calibration:
+        raw = np.concatenate([raw[at] for raw, at in zip(raws, rows, strict=True)])
+        label, weight = (np.concatenate([column[at] for at in rows]) for column in (self.label, self.weight))
+        return calibrate(raw, label, weight / len(raws))
+
+
+@dataclass(slots=True)
+class View:
+    """All candidates' columns as models that have not seen their fold told them."""
+
+    columns: dict[str, npt.NDArray[np.float32]]
+    fold: Ints
+
+    def matrix(self, names: tuple[str, ...], rows: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+        return np.stack([self.columns[name][rows] for name in names])
+
+    def take(self, kept: npt.NDArray[np.bool_]) -> "View":
+        return View({name: column[kept] for name, column in self.columns.items()}, self.fold[kept])
 
 
 def _promise(table: Table, weight: Floats) -> tuple[AdditiveModel, float, Ints]:
@@ -256,11 +301,11 @@ def _least(score: Any, label: Any, weight: Floats, lost: float) -> float:
 
 
 def _folds(posts: list[Row], *, by_source: bool) -> Ints:
-    """Documents share a fold; or whole sources do, two or three a fold.  What was rewritten goes with its lender."""
+    """Documents share a fold; or each source is one.  What was rewritten goes with its lender."""
     if by_source:
         lenders = [str(p.get("lender", p["source"])) for p in posts]
         sources = sorted(set(lenders))
-        return np.array([sources.index(name) % FOLDS for name in lenders])
+        return np.array([sources.index(name) for name in lenders])
     return np.array([fold_of(p["doc_id"]) for p in posts])
 
 

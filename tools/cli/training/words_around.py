@@ -19,7 +19,7 @@ LISTED_WORDS = 20_000  # only words of this public list may have a weight
 POSTS_MIN = 15
 PAIR_POSTS_MIN = 20
 SOURCES_MIN = 3  # a word known from one source alone would teach its style
-INVERSE_REGULARISATION = 0.1
+INVERSE_REGULARISATION = 300.0  # the weights of all candidates sum up to about 1,500
 
 Floats = npt.NDArray[np.float64]
 Pairs = tuple[Ints, Ints]
