@@ -171,13 +171,13 @@ class Run(Mapping[Table, Rows]):
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
-        self._people = People(facts)
         self._made: dict[Table, Rows] = {}
 
     def __getitem__(self, table: Table) -> Rows:
         if table not in self._made:
             build = next(build for build, tables in BUILDS.items() if table in tables)
-            self._made |= build(self.facts, self._people, BUILDS[build])
+            # Not kept: with what it remembers it is larger than the facts.
+            self._made |= build(self.facts, People(self.facts), BUILDS[build])
         return self._made[table]
 
     def __iter__(self) -> Iterator[Table]:

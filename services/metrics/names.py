@@ -8,6 +8,8 @@ from services.metrics.texts import Texts
 
 # A look-up searches each piece; so many become one.
 PIECES_MAX = 64
+# Names on so many times the bytes they need get bytes of their own: those of all columns come on the same.
+LOOSE = 4
 
 
 class NameBook:
@@ -22,7 +24,8 @@ class NameBook:
 
     def add(self, digests: U64, names: Texts) -> None:
         """Takes names in; the empty one has no digest."""
-        self._pieces.append((digests, names))
+        is_loose = len(names.data) > LOOSE * int(names.lengths.sum())
+        self._pieces.append((digests, names.compact() if is_loose else names))
         if len(self._pieces) > PIECES_MAX:
             self._pieces, self._sorted = [self.sorted()], 1
 
