@@ -150,7 +150,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--catalog", type=Path, required=True)
-    parser.add_argument("--posts", type=Path, action="append", required=True)
+    parser.add_argument("--posts", type=Path, action="extend", nargs="+", required=True)
     parser.add_argument("--posts-max", type=int, default=50_000)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()

@@ -1,6 +1,6 @@
 """How many posts a second one core matches, beside a raw scan for the same names and spaCy's matcher.
 
-    python -m benchmarks.match_text --catalog FILE --posts FILE [--posts FILE] [--json]
+    python -m benchmarks.match_text --catalog FILE --posts FILE... [--json]
 
 Everything is timed from text to probability, in seconds of one core's own time, so that a busy machine
 tells the same as an idle one; building and loading are timed by the clock.  Index building runs in a
@@ -67,7 +67,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--catalog", type=Path, default=Path("data/catalog/open.jsonl"))
-    parser.add_argument("--posts", type=Path, action="append", required=True)
+    parser.add_argument("--posts", type=Path, action="extend", nargs="+", required=True)
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
