@@ -17,7 +17,7 @@ import httpx
 ROOT = Path(__file__).resolve().parent.parent
 # The local runner uses offsets up to 21 above its base.
 PORTS = 22
-UP_S, DOWN_S, SETTLE_S = 240, 60, 20.0
+UP_S, DOWN_S, SETTLE_S = 240, 60, 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

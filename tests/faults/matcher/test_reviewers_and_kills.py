@@ -156,7 +156,7 @@ async def reviewed_by_many(database, mongo_url, folder, tasks, reviewers, kills,
             await victim.kill()
             await victim.start()
         open_states = {"$in": [int(TaskState.OPEN), int(TaskState.LEASED)]}
-        async with asyncio.timeout(60 + tasks):
+        async with asyncio.timeout(300 + tasks):
             while await database.tasks.count_documents({"state": open_states}):
                 await asyncio.sleep(0.3)
     finally:
