@@ -15,7 +15,7 @@ from services.metrics.wiring import wire
 
 NAME = "metrics"
 # Segments merge in threads: calls wait for the interpreter no longer than this, not Python's 5 ms, each time.
-SWITCH_S = 0.0005
+TURN_S = 0.0005
 
 
 async def main() -> None:
@@ -55,6 +55,6 @@ async def derive(act: str) -> None:
 if __name__ == "__main__":
     processor.tune()
     allocator.tune()
-    sys.setswitchinterval(SWITCH_S)
+    sys.setswitchinterval(TURN_S)
     acts = [act for act in sys.argv[1:] if act in {"verify", "rebuild"}]
     server.run(lambda: derive(acts[0]) if acts else main(), name=NAME)

@@ -15,7 +15,7 @@ def find_alarms(hourly: Rows, minutes: Rows, start: int, now: int) -> list[Alarm
     """The alarms of whole past hours, and of the last three hours by the minute."""
     running = now // HOUR_MINUTES * HOUR_MINUTES
     days = -(-(now + 1 - start) // DAY_MINUTES)
-    counts = human_by_hour(hourly, start, start + days * DAY_MINUTES)
+    counts = human_counts(hourly, start, start + days * DAY_MINUTES, HOUR_MINUTES)
     past = counts.copy()
     past[(running - start) // HOUR_MINUTES :] = 0
     known = counts.nonzero()[0]
@@ -31,7 +31,7 @@ def find_alarms(hourly: Rows, minutes: Rows, start: int, now: int) -> list[Alarm
     if now - begin < DAY_MINUTES:
         return found
     since = now - MINUTES_BACK
-    each = human_by_minute(minutes, since, now + 1)
+    each = human_counts(minutes, since, now + 1, 1)
     expected, least = (
         spikes.minute_rates(rate, begin // HOUR_MINUTES, since, len(each)) for rate in (usual.rate, usual.least)
     )
@@ -39,14 +39,9 @@ def find_alarms(hourly: Rows, minutes: Rows, start: int, now: int) -> list[Alarm
     return found + [alarm for alarm in every if alarm.end > now - MINUTES_NEW]
 
 
-def human_by_hour(rows: Rows, start: int, end: int) -> F64:
+def human_counts(rows: Rows, start: int, end: int, width: int) -> F64:
+    """People's events in each `width` minutes from start to end."""
     parts = keys.unpack(rows.a)
     mask = (parts.agent == Agent.HUMAN) & (parts.minute >= start) & (parts.minute < end)
-    place = (parts.minute[mask] - start) // HOUR_MINUTES
-    return np.bincount(place, rows.v[mask], (end - start) // HOUR_MINUTES).astype(np.float64)
-
-
-def human_by_minute(rows: Rows, start: int, end: int) -> F64:
-    parts = keys.unpack(rows.a)
-    mask = (parts.agent == Agent.HUMAN) & (parts.minute >= start) & (parts.minute < end)
-    return np.bincount(parts.minute[mask] - start, rows.v[mask], end - start).astype(np.float64)
+    place = (parts.minute[mask] - start) // width
+    return np.bincount(place, rows.v[mask], (end - start) // width).astype(np.float64)

@@ -22,7 +22,7 @@ def spans(choice: Choice) -> list[tuple[Table, int, int]]:
     # Periods that begin within a day need that day's hours, also the one before. Days that are there by hour are not
     # read again: of a title with a million events each of the two takes as long as all the rest.
     hours_start = (whole if whole == period else both).start if by_hour else both.end
-    found = [(table, both.start, hours_start) for table in (Table.CELLS_DAY, Table.VIEWERS_DAY)]
+    found = [(table, both.start, hours_start) for table in DAY_TABLES]
     if by_hour:
         found += [(table, hours_start, both.end) for table in (Table.CELLS_HOUR, Table.VIEWERS_HOUR)]
     if choice.granularity is Granularity.MINUTE:

@@ -147,8 +147,8 @@ def merged(parts: Sequence[Rows], how: Reduce) -> Rows:
         return parts[0]
     # Parts are runs of the log, so of one title's rows the first holds most that no other reaches.
     head, rest = parts[0].split(int(parts[1].a[0]))
-    a, b, v = (np.concatenate(columns) for columns in zip(*((p.a, p.b, p.v) for p in (rest, *parts[1:])), strict=True))
-    tail = reduced(a, b, v, how, in_runs=True)
+    tail = joined([rest, *parts[1:]])
+    tail = reduced(tail.a, tail.b, tail.v, how, in_runs=True)
     return joined([head, tail]) if len(head) else tail
 
 

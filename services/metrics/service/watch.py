@@ -11,7 +11,7 @@ from chassis.clock import Clock
 from chassis.errors import SpotlightError
 from chassis.ids import derived_id
 from services.metrics import causes, heads, insights, keys
-from services.metrics.alarms import MINUTES_BACK, find_alarms, human_by_hour
+from services.metrics.alarms import MINUTES_BACK, find_alarms, human_counts
 from services.metrics.answers import Region
 from services.metrics.causes import ContributorKind, Spike, Surge
 from services.metrics.domain import (
@@ -266,7 +266,7 @@ class Watch:
         totals = {
             total.type: total.count for total in (await self._reports.get_title_report(facts.id, "", choice)).totals
         }
-        by_day = human_by_hour(hourly, end - 2 * COMPARED_DAYS * DAY_MINUTES, end)
+        by_day = human_counts(hourly, end - 2 * COMPARED_DAYS * DAY_MINUTES, end, HOUR_MINUTES)
         half = len(by_day) // 2
         recent, before = float(by_day[half:].sum()), float(by_day[:half].sum())
         return Sight(
@@ -331,7 +331,7 @@ def _joined(alarm: Alarm, same: Sequence[Spike], hourly: Rows) -> Alarm:
         start=start,
         end=end,
         peak=alarm.peak if alarm.score >= max(each.score for each in same) else same[-1].peak,
-        count=int(human_by_hour(hourly, first, last).sum()),
+        count=int(human_counts(hourly, first, last, HOUR_MINUTES).sum()),
         expected=max(alarm.expected, *(each.expected for each in same)) + sum(each.expected for each in apart),
         score=max(alarm.score, *(each.score for each in same)),
     )
