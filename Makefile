@@ -21,7 +21,7 @@ run: bootstrap  ## Start everything on this machine, with sample data (Ctrl-C st
 
 test: bootstrap  ## All tests against embedded servers, with the coverage gate (ARGS="tests/unit/chassis -x")
 	@mkdir -p build
-	@$(PY) -m pytest -q -n $(WORKERS) --dist loadfile --cov --cov-branch \
+	@$(PY) -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-branch \
 	  --cov-report=json:build/coverage.json --cov-report= --branches-min=$(BRANCHES_MIN) $(ARGS)
 
 bench: bootstrap  ## Every benchmark, one module a question (ONLY=match_text for one)

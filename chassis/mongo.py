@@ -32,7 +32,10 @@ Database: TypeAlias = AsyncIOMotorDatabase[Document]
 Session: TypeAlias = AsyncIOMotorClientSession
 
 SERVER_SELECTION_MS = 500
-CONNECT_MS = 1_000
+# The driver's own watch of the server waits as long for each answer, and then cancels everything under way: at 1 s a
+# machine that stood still for a moment had its writes sent twice.
+CONNECT_MS = 3_000
+POOL_WAIT_MS = 1_000
 POOL_MAX = 64
 POOL_MIN = 1
 # An operation nobody set a deadline for (background work) takes at most this.
@@ -92,7 +95,7 @@ def connect(mongo_url: str, database: str) -> Database:
         mongo_url,
         serverSelectionTimeoutMS=SERVER_SELECTION_MS,
         connectTimeoutMS=CONNECT_MS,
-        waitQueueTimeoutMS=CONNECT_MS,
+        waitQueueTimeoutMS=POOL_WAIT_MS,
         maxPoolSize=POOL_MAX,
         minPoolSize=POOL_MIN,
         tz_aware=True,

@@ -5,11 +5,20 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 pytest_plugins = ["chassis.testing"]
 
 REPORT = Path("build/coverage.json")
 _SAID = pytest.StashKey[str]()
+SUITE = "tests/suite/"
+
+
+class ByHouse(LoadFileScheduling):
+    """A worker takes a whole file, and one worker all that share a house: two houses are more than two cores bear."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return SUITE if nodeid.startswith(SUITE) else super()._split_scope(nodeid)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,6 +28,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "stress: the long form of a proof (minutes); `make stress` runs them")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling:
+    return ByHouse(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

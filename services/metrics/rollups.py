@@ -1,6 +1,7 @@
 """Stored and remembered rollups as one: loads them, answers range queries, stores generations, merges segments."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
@@ -47,7 +48,7 @@ class Rollups:
         # Only one coroutine at a time changes what is stored.
         self._storing = asyncio.Lock()
         self._merging = asyncio.Lock()
-        self._dropped = asyncio.Event()
+        self._filled, self._dropped = asyncio.Event(), asyncio.Event()
         self._dropping: set[asyncio.Task[None]] = set()
 
     async def load(self, until: int | None = None) -> None:
@@ -166,7 +167,15 @@ class Rollups:
         """Waits while so much waits to be stored that nothing more should be folded."""
         while len(self.memory.sealed()) > SEALED_MAX:
             self._dropped.clear()
+            self._filled.set()
             await self._dropped.wait()
+
+    async def filled(self, within_s: float) -> None:
+        """Returns when the fold waits for room, at the latest after a while."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._filled.wait()
+        self._filled.clear()
 
     async def flush(self) -> int:
         """Stores the complete generations; how many that were."""
@@ -321,10 +330,14 @@ class Rollups:
 
     async def settled(self) -> None:
         """Drops what was merged away without waiting for queries under way: there are none."""
-        for task in tuple(self._dropping):
-            task.cancel()
+        self.leave_dropping()
         await asyncio.gather(*self._dropping, return_exceptions=True)
         await self._store.drop_segments(await self._store.merged_away(self.segments))
+
+    def leave_dropping(self) -> None:
+        """Leaves what was merged away to whoever loads next."""
+        for task in self._dropping:
+            task.cancel()
 
     def _drop_later(self, run: Sequence[Segment]) -> None:
         async def drop() -> None:

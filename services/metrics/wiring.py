@@ -24,7 +24,7 @@ from services.metrics.store.events import Store
 from services.metrics.store.findings import Findings
 from services.metrics.titles import Titles
 
-# A generation is looked for so often; merging follows storing.
+# A generation is looked for so often, and when the fold waits for room; merging follows storing.
 STORE_EVERY_S = 1.0
 
 
@@ -82,14 +82,17 @@ async def wire(
 
     async def keep_stored() -> None:
         while True:
-            await asyncio.sleep(STORE_EVERY_S)
+            await rollups.filled(STORE_EVERY_S)
             await rollups.flush()
 
     async def keep_merged() -> None:
-        while True:
-            await asyncio.sleep(STORE_EVERY_S)
-            while await rollups.merge():
-                pass
+        try:
+            while True:
+                await asyncio.sleep(STORE_EVERY_S)
+                while await rollups.merge():
+                    pass
+        finally:
+            rollups.leave_dropping()
 
     return Wired(
         store=store,

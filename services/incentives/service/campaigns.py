@@ -268,7 +268,7 @@ class CampaignCases:
     async def _store(self, before: Campaign, after: Campaign) -> Campaign:
         """Stores a change; the text of a new revision goes first."""
         if after.revision != before.revision:
-            await self._stores.campaigns.insert_text(after.revisions[-1].body_id, after.id, after.terms)
+            await self._stores.campaigns.put_text(after.revisions[-1].body_id, after.id, after.terms)
         return await self._stores.campaigns.replace(before, after)
 
     async def tick(self, campaign: Campaign, act: CampaignAct, actor: str) -> None:

@@ -168,7 +168,7 @@ async def small_generations(monkeypatch):
     monkeypatch.setattr(segment, "PAGE_ROWS", 4_000)
     monkeypatch.setattr(rollups, "NAMES_A_PAGE", 50)
     monkeypatch.setattr(rollups, "WINDOW_PAGES", 8)
-    monkeypatch.setattr(rollups, "DROP_AFTER_S", 3.0)
+    monkeypatch.setattr(rollups, "DROP_AFTER_S", 0.5)
 
 
 async def test_a_process_that_lags_counts_once_what_another_has_stored(database, monkeypatch):
@@ -195,6 +195,7 @@ async def test_a_log_is_verified_while_events_come_in(database, monkeypatch):
         stored, anew = await rebuild.verify(database)
         position = running.wired.rollups.memory.position
         sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
         assert stored == anew
         assert (await running.stub.GetIngestInfo(pb.GetIngestInfoRequest(with_digest=True))).rollup_digest != stored
         assert position > 4

@@ -395,7 +395,7 @@ async def test_draining_waits_for_the_last_line_of_every_handler():
     await found.close()
 
 
-def test_plaintext_is_only_for_loopback_in_local_mode():
+async def test_plaintext_is_only_for_loopback_in_local_mode():
     for settings in (Settings(), Settings(local=True, host="0.0.0.0"), Settings(local=True, host="example.org")):
         with pytest.raises(transport.Insecure):
             server.build_server(settings, [], telemetry=Telemetry())

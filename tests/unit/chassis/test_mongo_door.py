@@ -6,6 +6,7 @@ import pytest
 
 from chassis import context, errors, mongo
 from chassis.embedded import free_port
+from tests.lost_answers import losing_an_answer
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -143,49 +144,22 @@ def test_body_hashes_tell_methods_and_bodies_apart():
     assert len({mongo.body_hash("A", b"x"), mongo.body_hash("B", b"x"), mongo.body_hash("A", b"y")}) == 3
 
 
-class Eavesdropper:
-    """Stands between the driver and the server, and hangs up instead of giving the answer to an insert, once."""
-
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.hung_up = 0
-        self.asked = False
-
-    async def serve(self, reader, writer):
-        upstream, downstream = await asyncio.open_connection("127.0.0.1", self.port)
-        await asyncio.gather(self.ask(reader, downstream), self.answer(upstream, writer), return_exceptions=True)
-
-    async def ask(self, reader, downstream):
-        while data := await reader.read(65_536):
-            self.asked = self.asked or (b"insert" in data and b"requests" in data)
-            downstream.write(data)
-            await downstream.drain()
-        downstream.close()
-
-    async def answer(self, upstream, writer):
-        while data := await upstream.read(65_536):
-            if self.asked and not self.hung_up:
-                self.hung_up += 1
-                break
-            writer.write(data)
-            await writer.drain()
-        writer.close()
-
-
 async def test_a_request_whose_beginning_was_sent_twice_is_carried_out(database, mongo_url):
     """The driver repeats an insert whose answer was lost: what it finds then is its own."""
-    ear = Eavesdropper(int(mongo_url.rpartition(":")[2]))
-    server = await asyncio.start_server(ear.serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    behind = mongo.connect(f"mongodb://127.0.0.1:{port}/?directConnection=true", database.name)
 
     async def work():
         return {"done": 1}
 
-    try:
+    async with losing_an_answer(mongo_url, database.name, b"insert", b"requests") as behind:
         assert await mongo.run_idempotent(behind, "twice", "hash", work) == {"done": 1}
-    finally:
-        mongo.close(behind)
-        server.close()
-    assert ear.hung_up == 1
     assert (await database["requests"].find_one({"_id": "twice"}))["state"] == "done"
+
+
+async def test_a_commit_that_was_sent_twice_is_one_commit(database, mongo_url):
+    await database["things"].insert_one({"_id": 0})
+    async with (
+        losing_an_answer(mongo_url, database.name, b"commitTransaction") as behind,
+        mongo.transaction(behind) as session,
+    ):
+        await behind["things"].insert_one({"_id": 1}, session=session)
+    assert await database["things"].count_documents({}) == 2
