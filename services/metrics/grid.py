@@ -7,15 +7,21 @@ from typing import Self
 import numpy as np
 
 from services.metrics import keys, sketch
-from services.metrics.domain import F64, I64, U64, Agent, Bools
+from services.metrics.domain import F64, I64, U32, U64, Agent, Bools
 from services.metrics.rows import Rows
 
 VALUE_BITS = 6
+REGISTER_BITS = sketch.LG_REGISTERS + VALUE_BITS
+# A number of a cell and a register of it that fits 32 bits sorts twice as fast.
+NARROW_CELLS = 1 << (32 - REGISTER_BITS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """Cells of people's events; a dimension that was summed over is 0. Registers are sorted by cell."""
+    """Cells of people's events; a dimension that was summed over is 0.
+
+    `cell` and `register` are the registers of their sketches, sorted by cell: `slot << VALUE_BITS | value`.
+    """
 
     bucket: I64  # minute since 1970 of the bucket's start
     type: I64
@@ -23,8 +29,7 @@ class Grid:
     source: I64
     count: I64
     cell: I64
-    slot: I64
-    value: I64
+    register: U32
 
     def __len__(self) -> int:
         return len(self.count)
@@ -43,13 +48,12 @@ class Grid:
             source=parts.source[people],
             count=cells.v[people],
             cell=place.astype(np.int64),
-            slot=viewers.b.astype(np.int64),
-            value=viewers.v,
+            register=packed_registers(viewers.b, viewers.v),
         )
 
     def viewers(self, registers: int = sketch.REGISTERS) -> F64:
         """Distinct viewers of each cell, estimated."""
-        return sketch.estimates(self.cell, self.value, len(self), registers)
+        return sketch.estimates(self.cell, values_of(self.register), len(self), registers)
 
     def take(self, mask: Bools) -> "Grid":
         """The chosen cells."""
@@ -64,8 +68,7 @@ class Grid:
             source=self.source[mask],
             count=self.count[mask],
             cell=places[self.cell[held]],
-            slot=self.slot[held],
-            value=self.value[held],
+            register=self.register[held],
         )
 
     def relabelled(
@@ -81,7 +84,10 @@ class Grid:
         labels = [zero if label is None else label for label in (bucket, type_, region, source)]
         group, first = grouped(labels)
         count = np.bincount(group, self.count, len(first)).astype(np.int64)
-        cell, slot, value = merged_registers(group[self.cell], self.slot, self.value)
+        if np.array_equal(group, np.arange(len(self))):
+            cell, register = self.cell, self.register
+        else:
+            cell, register = merged_registers(group[self.cell], self.register)
         return Grid(
             bucket=labels[0][first],
             type=labels[1][first],
@@ -89,9 +95,17 @@ class Grid:
             source=labels[3][first],
             count=count,
             cell=cell,
-            slot=slot,
-            value=value,
+            register=register,
         )
+
+
+def packed_registers(slot: U64 | I64, value: I64) -> U32:
+    """Register numbers and their values as one number each."""
+    return (slot.astype(np.uint32) << np.uint32(VALUE_BITS)) | value.astype(np.uint32)
+
+
+def values_of(register: U32) -> U32:
+    return register & np.uint32((1 << VALUE_BITS) - 1)
 
 
 def grouped(labels: Sequence[I64]) -> tuple[I64, I64]:
@@ -106,16 +120,19 @@ def grouped(labels: Sequence[I64]) -> tuple[I64, I64]:
     return group.astype(np.int64), first.astype(np.int64)
 
 
-def merged_registers(cell: I64, slot: I64, value: I64) -> tuple[I64, I64, I64]:
+def merged_registers(cell: I64, register: U32) -> tuple[I64, U32]:
     """Registers sorted by cell and slot, the greatest value of each."""
-    packed = np.sort((cell << (sketch.LG_REGISTERS + VALUE_BITS)) | (slot << VALUE_BITS) | value)
+    is_narrow = not len(cell) or int(cell.max()) < NARROW_CELLS
+    kind: type[np.unsignedinteger] = np.uint32 if is_narrow else np.uint64
+    packed = cell.astype(kind) << kind(REGISTER_BITS) | register
+    packed.sort()
+    slot = packed >> kind(VALUE_BITS)
     last = np.ones(len(packed), bool)
-    last[:-1] = packed[1:] >> VALUE_BITS != packed[:-1] >> VALUE_BITS
+    last[:-1] = slot[1:] != slot[:-1]
     packed = packed[last]
     return (
-        packed >> (sketch.LG_REGISTERS + VALUE_BITS),
-        (packed >> VALUE_BITS) & (sketch.REGISTERS - 1),
-        packed & ((1 << VALUE_BITS) - 1),
+        (packed >> kind(REGISTER_BITS)).astype(np.int64),
+        (packed & kind((1 << REGISTER_BITS) - 1)).astype(np.uint32),
     )
 
 
@@ -129,6 +146,5 @@ def joined(parts: Sequence[Grid]) -> Grid:
         source=np.concatenate([part.source for part in parts]),
         count=np.concatenate([part.count for part in parts]),
         cell=np.concatenate([part.cell + offset for part, offset in zip(parts, offsets, strict=True)]),
-        slot=np.concatenate([part.slot for part in parts]),
-        value=np.concatenate([part.value for part in parts]),
+        register=np.concatenate([part.register for part in parts]),
     )

@@ -100,7 +100,7 @@ def _published(counts: Rows, viewers: Rows, totals: Grid, viewers_min: int) -> t
 def _grid(day: I64, kind: I64, ids: U64, count: I64, viewers: Rows) -> Grid:
     """Counts with their small sketches as a grid; cells by day, type and id in the order of the counts."""
     whose = keys.unpack(viewers.a)
-    slot = (viewers.b & np.uint64(fold.SLOT_VALUES)).astype(np.int64)
+    slot = viewers.b & np.uint64(fold.SLOT_VALUES)
     who = viewers.b & np.uint64(~fold.SLOT_VALUES & ((1 << 64) - 1))
     split = len(day)
     every, number = np.unique(np.concatenate([ids, who]), return_inverse=True)
@@ -109,8 +109,8 @@ def _grid(day: I64, kind: I64, ids: U64, count: I64, viewers: Rows) -> Grid:
     place = order[np.minimum(np.searchsorted(code[:split], code[split:], sorter=order), split - 1)] if split else number
     assert split or not len(viewers), "viewers belong to counted heads"
     zero = np.zeros(split, np.int64)
-    cell, slot, value = grid.merged_registers(place.astype(np.int64), slot, viewers.v)
-    return Grid(bucket=day, type=kind, region=zero, source=zero, count=count, cell=cell, slot=slot, value=value)
+    cell, register = grid.merged_registers(place.astype(np.int64), grid.packed_registers(slot, viewers.v))
+    return Grid(bucket=day, type=kind, region=zero, source=zero, count=count, cell=cell, register=register)
 
 
 def _views(totals: Grid, period: Period) -> int:

@@ -39,12 +39,18 @@ class Pages:
         return found | await self._read(missing) if missing else found
 
     async def _read(self, ids: Sequence[str]) -> dict[str, Rows]:
-        pages = await self._store.pages(ids)
-        if len(pages) < len(ids):
-            raise RollupsMoved
-        many, data = len(ids) > PAGES_AT_ONCE, list(pages.values())
-        decoded = await asyncio.to_thread(segment.decode_all, data) if many else segment.decode_all(data)
-        found = dict(zip(pages, decoded, strict=True))
+        """Pieces side by side: one is decoded while the store reads another."""
+        pieces = [ids[start : start + PAGES_AT_ONCE] for start in range(0, len(ids), PAGES_AT_ONCE)]
+        decoded = await asyncio.gather(*(self._piece(piece, is_alone=len(pieces) == 1) for piece in pieces))
+        found = {id_: page for piece in decoded for id_, page in piece.items()}
         for id_, page in found.items():
             self._kept.put(id_, page, page.nbytes())
         return found
+
+    async def _piece(self, ids: Sequence[str], *, is_alone: bool) -> dict[str, Rows]:
+        pages = await self._store.pages(ids)
+        if len(pages) < len(ids):
+            raise RollupsMoved
+        data = list(pages.values())
+        decoded = segment.decode_all(data) if is_alone else await asyncio.to_thread(segment.decode_all, data)
+        return dict(zip(pages, decoded, strict=True))

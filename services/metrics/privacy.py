@@ -19,7 +19,7 @@ import numpy as np
 
 from services.metrics import sketch
 from services.metrics.domain import DAY_MINUTES, F64, I64, Bools
-from services.metrics.grid import Grid, grouped, merged_registers
+from services.metrics.grid import Grid, grouped, merged_registers, values_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +50,8 @@ def _short_rests(
 ) -> Bools:
     """Which parents have a rest that is not empty and under k."""
     held = pooled[cells.cell] if len(cells.cell) else np.zeros(0, bool)
-    cell, _, value = merged_registers(parent[cells.cell[held]], cells.slot[held], cells.value[held])
-    viewers = np.rint(sketch.estimates(cell, value, parents, registers))
+    cell, register = merged_registers(parent[cells.cell[held]], cells.register[held])
+    viewers = np.rint(sketch.estimates(cell, values_of(register), parents, registers))
     has_rest = np.bincount(parent[pooled], minlength=parents) > 0
     return has_rest & (viewers < viewers_min)
 

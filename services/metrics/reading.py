@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from services.metrics import keys, privacy, rows
-from services.metrics.domain import DAY_MINUTES, HOUR_MINUTES, Granularity, Period
-from services.metrics.fold import REDUCE, Table
+from services.metrics import grid, keys, privacy
+from services.metrics.domain import DAY_MINUTES, HOUR_MINUTES, Agent, Granularity, Period
+from services.metrics.fold import Table
 from services.metrics.grid import Grid
 from services.metrics.privacy import Atoms, Published
 from services.metrics.report import Choice
@@ -30,27 +30,38 @@ def spans(choice: Choice) -> list[tuple[Table, int, int]]:
     return found
 
 
-def with_days(found: Sequence[Rows]) -> list[Rows]:
-    """The rows of `spans`, the days of all hours among them."""
-    if len(found) == len(DAY_TABLES):
-        return list(found)
-    days, finer = found[: len(DAY_TABLES)], found[len(DAY_TABLES) :]
-    of_hours = [
-        rows.regrouped(hours, keys.coarser(hours.a, DAY_MINUTES), REDUCE[table])
-        for table, hours in zip(DAY_TABLES, finer, strict=False)
-    ]
-    every = [rows.merged(parts, REDUCE[table]) for table, *parts in zip(DAY_TABLES, days, of_hours, strict=True)]
-    return [*every, *finer]
-
-
 def published(found: Sequence[Rows], choice: Choice, viewers_min: int) -> tuple[Published, Atoms | None]:
     """What may be shown of the rows of `spans`: the atoms by day and hour, and by minute."""
-    if choice.event_types:
-        found = [each.where(keys.has_type(each.a, choice.event_types)) for each in found]
-    days, *finer = (Grid.of(*found[place : place + 2]) for place in range(0, len(found), 2))
-    atoms = privacy.publish_title(days, finer[0] if finer else None, viewers_min, with_hour_splits=choice.is_split)
+    days, *finer = (_grid(cells, viewers, choice) for cells, viewers in zip(found[::2], found[1::2], strict=True))
+    hours = finer[0] if finer else None
+    if hours is not None:
+        days = grid.joined([days, _by_day(hours)])
+    atoms = privacy.publish_title(days, hours, viewers_min, with_hour_splits=choice.is_split)
     if choice.granularity is not Granularity.MINUTE:
         return atoms, None
     assert atoms.hours is not None, "minutes lie in published hours"
     minutes = finer[1].relabelled(bucket=finer[1].bucket, type_=finer[1].type)
     return atoms, privacy.publish_within(minutes, atoms.hours, HOUR_MINUTES, viewers_min)
+
+
+def _grid(cells: Rows, viewers: Rows, choice: Choice) -> Grid:
+    """The cells of the chosen event types; of viewers only theirs were read."""
+    if choice.event_types:
+        cells = cells.where(keys.has_type(cells.a, choice.event_types))
+    return Grid.of(cells, viewers)
+
+
+def _by_day(hours: Grid) -> Grid:
+    day = hours.bucket // DAY_MINUTES * DAY_MINUTES
+    return hours.relabelled(bucket=day, type_=hours.type, region=hours.region, source=hours.source)
+
+
+def nonhuman_count(found: Sequence[Rows], period: Period) -> int:
+    """Events of bots, previews and HEAD requests on the days of a period; `found` are the rows of `spans`."""
+    first, count = period.start // DAY_MINUTES * DAY_MINUTES, 0
+    for cells in found[: 2 * len(DAY_TABLES) : 2]:
+        parts = keys.unpack(cells.a)
+        day = parts.minute // DAY_MINUTES * DAY_MINUTES
+        mask = (parts.agent != Agent.HUMAN) & (day >= first) & (day < period.end)
+        count += int(cells.v[mask].sum())
+    return count

@@ -206,6 +206,10 @@ def _rest(published: Published, atoms: Atoms, choice: Choice) -> Grid:
 
 
 def _chosen(cells: Grid, choice: Choice, *, whole: bool = False) -> Grid:
+    return cells.take(_mask(cells, choice, whole=whole))
+
+
+def _mask(cells: Grid, choice: Choice, *, whole: bool = False) -> Bools:
     mask = (cells.bucket >= choice.period.start) & (cells.bucket < choice.period.end)
     if choice.event_types:
         mask &= np.isin(cells.type, [int(kind) for kind in choice.event_types])
@@ -213,7 +217,7 @@ def _chosen(cells: Grid, choice: Choice, *, whole: bool = False) -> Grid:
         mask &= np.isin(cells.region, [keys.region_code(region) for region in choice.regions])
     if choice.source is not None and not whole:
         mask &= cells.source == int(choice.source)
-    return cells.take(mask)
+    return mask
 
 
 def cover(published: Published, choice: Choice) -> Atoms:
@@ -263,8 +267,8 @@ def source_share(published: Published, choice: Choice) -> Share:
     if splits is None:
         return Share(is_suppressed=True)
     everything = Choice(period=choice.period, granularity=Granularity.DAY, event_types=choice.event_types)
-    shown = _chosen(splits.grid.take(splits.shown), everything)
-    counts = np.bincount(shown.source, shown.count, 3)
+    shown = splits.shown & _mask(splits.grid, everything)
+    counts = np.bincount(splits.grid.source[shown], splits.grid.count[shown], 3)
     if not counts.any():
         return Share(is_suppressed=len(splits.grid) > 0)
     return Share(fan=int(counts[Source.FAN]), official=int(counts[Source.OFFICIAL]))

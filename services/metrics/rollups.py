@@ -71,8 +71,10 @@ class Rollups:
 
     async def _adopt(self, manifest: Manifest) -> None:
         known = {each.id: each for each in self.segments}
-        self.segments = tuple([known.get(id_) or await self._store.segment(id_) for id_ in manifest.segments])
-        self.manifest = manifest
+        segments = tuple([known.get(id_) or await self._store.segment(id_) for id_ in manifest.segments])
+        # While they were read, this process may have stored or merged something itself.
+        if manifest.version >= self.manifest.version:
+            self.segments, self.manifest = segments, manifest
 
     async def _remember_ids(self, last: int, time_ms: int) -> None:
         first = await self._store.first_since(time_ms - DEDUPE_MS)
@@ -105,10 +107,14 @@ class Rollups:
             try:
                 return await self._rows(queries, remembered, segments)
             except RollupsMoved:
-                if segments is self.segments:
-                    await self._refresh()
-                if segments is self.segments:
+                if not await self.have_moved(segments):
                     raise
+
+    async def have_moved(self, segments: Sequence[Segment]) -> bool:
+        """Whether what is stored is no longer these segments: whoever read them may read again."""
+        if segments is self.segments:
+            await self._refresh()
+        return segments is not self.segments
 
     async def _rows(
         self, queries: Sequence[Query], remembered: Sequence[Mapping[Table, Rows]], segments: Sequence[Segment]
@@ -183,14 +189,14 @@ class Rollups:
             return await self._flush()
 
     async def _flush(self) -> int:
+        """One generation after the other: where another process stored or merged in between, the same again."""
         count = 0
-        if not await self._refresh():
-            return count
-        for generation in self.memory.sealed():
-            if generation.last > self.manifest.position:
-                await self._store_generation(generation)
-                count += 1
+        while await self._refresh() and (generation := self._first_not_stored()) is not None:
+            count += await self._store_generation(generation)
         return count
+
+    def _first_not_stored(self) -> Generation | None:
+        return next((each for each in self.memory.sealed() if each.last > self.manifest.position), None)
 
     async def _refresh(self) -> bool:
         """Takes up what other processes stored or merged; False where they are ahead of what is folded here."""
@@ -200,14 +206,16 @@ class Rollups:
             return False
         if manifest.version > self.manifest.version:
             await self._adopt(manifest)
-            self._drop(manifest.position)
+            self._drop(self.manifest.position)
         return True
 
     def _drop(self, position: int) -> None:
         self.memory.drop(position)
         self._dropped.set()
 
-    async def _store_generation(self, generation: Generation) -> None:
+    async def _store_generation(self, generation: Generation) -> bool:
+        """Whether it is stored; False when another process changed what is stored meanwhile."""
+        assert generation.first == self.manifest.position + 1, "what is stored has no gap"
         tables = await asyncio.to_thread(generation.tables)
         new = Segment(first=generation.first, last=generation.last, level=0, time_ms=generation.last_ms, firsts={})
         firsts: dict[Table, U64] = {}
@@ -218,7 +226,7 @@ class Rollups:
             await self._store.put_titles(generation.title_start, generation.titles)
         new = Segment(first=new.first, last=new.last, level=0, time_ms=new.time_ms, firsts=firsts)
         await self._store.put_segment(new)
-        await self._replace(
+        return await self._replace(
             new,
             (),
             title_count=generation.title_start + len(generation.titles),

@@ -7,6 +7,7 @@ added up (counts) or the greatest kept (sketch registers). Nothing depends on wh
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -139,17 +140,29 @@ def spread(a: U64, varying: int, fixed: int) -> U64:
 
 
 def merged(parts: Sequence[Rows], how: Reduce) -> Rows:
-    """All parts as one."""
+    """All parts as one.
+
+    Parts are runs of the log, and of one title's rows each holds most that no other reaches: only where they overlap
+    are they sorted together.
+    """
     parts = sorted((part for part in parts if len(part)), key=lambda part: int(part.a[0]))
-    if not parts:
-        return empty()
-    if len(parts) == 1:
-        return parts[0]
-    # Parts are runs of the log, so of one title's rows the first holds most that no other reaches.
-    head, rest = parts[0].split(int(parts[1].a[0]))
-    tail = joined([rest, *parts[1:]])
-    tail = reduced(tail.a, tail.b, tail.v, how, in_runs=True)
-    return joined([head, tail]) if len(head) else tail
+    done: list[Rows] = []
+    reached: list[Rows] = []  # what of earlier parts reaches as far as the next
+    for part, following in pairwise([*parts, empty()]):
+        reached.append(part)
+        cuts = [each.split(int(following.a[0])) if len(following) else (each, following) for each in reached]
+        done.append(_one([head for head, _ in cuts], how))
+        reached = [tail for _, tail in cuts]
+    return joined([each for each in done if len(each)])
+
+
+def _one(parts: Sequence[Rows], how: Reduce) -> Rows:
+    """Parts that overlap, as one."""
+    parts = [part for part in parts if len(part)]
+    if len(parts) <= 1:
+        return joined(parts)
+    tail = joined(parts)
+    return reduced(tail.a, tail.b, tail.v, how, in_runs=True)
 
 
 def joined(parts: Sequence[Rows]) -> Rows:

@@ -12,7 +12,7 @@ import struct
 
 import numpy as np
 
-from services.metrics.domain import F64, I64, U64
+from services.metrics.domain import F64, I64, U32, U64
 
 LG_REGISTERS = 12
 REGISTERS = 1 << LG_REGISTERS
@@ -28,6 +28,7 @@ EXACT_BELOW = 30
 SPLIT_VALUE = 32
 SIGMA_STEPS = 24  # squarings after which x^(2^k) is 0 for every x below 1 - 1/m we use
 _ALPHA = 1 / (2 * math.log(2))
+_POWERS = np.ldexp(1.0, -np.arange(VALUE_MAX + 1))
 
 
 def touched(viewers: U64) -> tuple[U64, I64]:
@@ -67,14 +68,14 @@ def _leading_zeros(values: U64) -> I64:
     return zeros
 
 
-def estimates(group: I64, value: I64, groups: int, registers: int = REGISTERS) -> F64:
+def estimates(group: I64, value: I64 | U32, groups: int, registers: int = REGISTERS) -> F64:
     """Distinct viewers of each group; one row for each register of it that was touched.
 
     With values below the highest a register can hold, Ertl's algorithm is alpha m^2 over the sum of 2^-value of the
     touched registers and of m sigma(untouched / m); sigma is looked up.
     """
     held = np.bincount(group, minlength=groups)
-    powers = np.bincount(group, np.ldexp(1.0, -value.astype(np.int32)), groups)
+    powers = np.bincount(group, _POWERS[value], groups)
     with np.errstate(divide="ignore"):
         found: F64 = _ALPHA * registers * registers / (_untouched(registers)[registers - held] + powers)
     return found

@@ -18,6 +18,7 @@ from services.metrics.domain import MINUTE_MS, Agent, EventType, Reason, Receipt
 from services.metrics.fold import NUMBERS, Table
 from services.metrics.intake import Arrival
 from services.metrics.journal import Journal
+from services.metrics.pages import RollupsMoved
 from services.metrics.query import Query
 from services.metrics.rollups import MINUTE_TABLES, MINUTES_KEPT_MS, Rollups
 from services.metrics.texts import Texts
@@ -186,6 +187,16 @@ def _counts(video_id: str, by_type: dict[int, int]) -> VideoCounts:
 
 async def rollup_digest(rollups: Rollups) -> str:
     """A digest of every rollup and title number: a function of the log up to the fold position."""
+    while True:
+        segments = rollups.segments
+        try:
+            return await _digest(rollups)
+        except RollupsMoved:
+            if not await rollups.have_moved(segments):
+                raise
+
+
+async def _digest(rollups: Rollups) -> str:
     memory, segments = rollups.memory, rollups.segments
     found = hashlib.sha256("\n".join(memory.title_names).encode())
     oldest_minute = (memory.time_ms - MINUTES_KEPT_MS) // MINUTE_MS

@@ -78,8 +78,7 @@ class Reports:
         days = (choice.period.end - choice.period.start) / DAY_MINUTES
 
         def made() -> TitleReport:
-            every = reading.with_days(found)
-            published, minutes = reading.published(every, choice, self.viewers_min)
+            published, minutes = reading.published(found, choice, self.viewers_min)
             return TitleReport(
                 title=title,
                 choice=choice,
@@ -88,7 +87,7 @@ class Reports:
                 previous=report.totals(published, replace(choice, period=choice.period.before())),
                 standings={kind: self._board.overview.standing(number, kind, days) for kind in kinds},
                 share=report.source_share(published, choice),
-                nonhuman_count=_nonhuman(every[0], choice.period),
+                nonhuman_count=reading.nonhuman_count(found, choice.period),
                 stamp=stamp,
             )
 
@@ -219,9 +218,7 @@ class Reports:
         choice = Choice(period=period.widened(HOUR_MINUTES), granularity=Granularity.MINUTE)
         stamp = self.stamp()
         number = self._rollups.memory.title_numbers.get(title_id)
-        published, minutes = reading.published(
-            reading.with_days(await self._found(number, choice)), choice, self.viewers_min
-        )
+        published, minutes = reading.published(await self._found(number, choice), choice, self.viewers_min)
         shown = replace(choice, period=period, event_types=frozenset({EventType.VIDEO_VIEW, EventType.ANCHOR_CLICK}))
         # Totals are of the running and the last hour: an hour has k viewers where a minute has not.
         totals = report.totals(published, replace(choice, period=self._to_day_end(choice.period)))
@@ -236,13 +233,6 @@ class Reports:
 
 def _days(period: Period) -> Period:
     return report.checked(period, Granularity.TOTAL).widened(DAY_MINUTES)
-
-
-def _nonhuman(cells: Rows, period: Period) -> int:
-    parts = keys.unpack(cells.a)
-    first = period.start // DAY_MINUTES * DAY_MINUTES
-    mask = (parts.agent != 1) & (parts.minute >= first) & (parts.minute < period.end)
-    return int(cells.v[mask].sum())
 
 
 def _regions(every: report.Table, by_day: report.Table, title: TitleFacts, now_s: int) -> tuple[Region, ...]:

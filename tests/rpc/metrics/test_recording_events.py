@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from chassis.errors import SpotlightError
 from protos.metrics.v1 import metrics_pb2 as pb
-from services.metrics import rebuild, traffic
+from services.metrics import rebuild, rollups, traffic
+from services.metrics.generation import Memory
+from services.metrics.rollups import Rollups
 from services.metrics.service.ingest import rollup_digest
 from services.metrics.store.events import Store
 from services.metrics.wire import events as wire
@@ -160,7 +162,7 @@ async def test_a_restart_forgets_no_event_and_no_id(database):
 
 
 async def small_generations(monkeypatch):
-    from services.metrics import generation, rollups, segment
+    from services.metrics import generation, segment
     from services.metrics.service import ingest
 
     monkeypatch.setattr(ingest, "PIECES_AT_ONCE", 1)
@@ -229,8 +231,6 @@ async def test_rollups_derived_anew_equal_the_live_ones_bit_for_bit(database, mo
 
 
 async def test_the_log_waits_for_rollups_so_that_memory_stays_bounded(database, monkeypatch):
-    from services.metrics import rollups
-
     await small_generations(monkeypatch)
     monkeypatch.setattr(rollups, "SEALED_MAX", 2)
     async with metrics_on(database) as running:
@@ -275,6 +275,37 @@ async def test_two_processes_store_the_same_generation_once(database, monkeypatc
         assert await total(one.stub) == await total(two.stub) == 480
     stored, anew = await rebuild.verify(database)
     assert stored == anew
+
+
+async def test_a_generation_that_a_merge_overtook_is_stored_all_the_same(database, monkeypatch):
+    """Another process merges between the writing of a generation and of the manifest that names it."""
+    await small_generations(monkeypatch)
+    monkeypatch.setattr(rollups, "SEALED_MAX", 100)
+    async with metrics_on(database) as running:
+        for n in range(13):
+            await running.stub.RecordEvents(a_batch(f"o{n}.", 20))
+        key = running.wired.ingest.key
+
+    def beside():
+        store = Store(database, "beside_")
+        return store, Rollups(store, Memory(key), cache_bytes_max=1 << 20)
+
+    (_, one), (store, two) = beside(), beside()
+    await one.load(until=9)
+    assert await one.flush() >= 8
+    await two.load()
+    put_segment = store.put_segment
+
+    async def overtaken(new):
+        store.put_segment = put_segment
+        await put_segment(new)
+        assert await one.merge()
+
+    store.put_segment = overtaken
+    assert await two.flush() >= 2
+    ends = [(each.first, each.last) for each in two.segments]
+    assert [first for first, _ in ends] == [1, *(last + 1 for _, last in ends[:-1])]
+    assert await rollup_digest(two) == await rollup_digest(await rebuild.loaded(database, "other_"))
 
 
 async def test_too_many_waiting_events_are_refused_with_a_delay(database):

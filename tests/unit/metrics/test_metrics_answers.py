@@ -198,11 +198,28 @@ def test_days_that_are_there_by_hour_are_those_of_the_tables_by_day(start, end):
     memory = numbered(random_events(5, count=3_000, titles=1, hours=47))
     tables = memory.tables(list(Table)[:-1])
     period = Period(start=start, end=end)
-    hourly = reading.spans(Choice(period=period, granularity=Granularity.HOUR))
-    found = reading.with_days([tables[table].between(*keys.span(0, *span)) for table, *span in hourly])
-    daily = reading.spans(Choice(period=period, granularity=Granularity.DAY))
-    assert found[:2] == [tables[table].between(*keys.span(0, *span)) for table, *span in daily]
-    assert len(found[0])
+
+    def published(granularity):
+        choice = Choice(period=period, granularity=granularity)
+        spans = reading.spans(choice)
+        found = [tables[table].between(*keys.span(0, *span)) for table, *span in spans]
+        return reading.published(found, choice, 1)[0], reading.nonhuman_count(found, period)
+
+    (hourly, bots), (daily, bots_by_day) = published(Granularity.HOUR), published(Granularity.DAY)
+    assert bots == bots_by_day > 0
+    for name in ("days", "splits"):
+        by_hour, by_day = (sorted_cells(getattr(each, name)) for each in (hourly, daily))
+        assert by_hour == by_day
+        assert by_hour
+
+
+def sorted_cells(atoms):
+    """Cells with their registers, whatever their order."""
+    cells = zip(*(getattr(atoms.grid, name).tolist() for name in ("bucket", "type", "region", "source", "count")),
+                atoms.shown.tolist(), strict=True)  # fmt: skip
+    return sorted(
+        (*cell, tuple(atoms.grid.register[atoms.grid.cell == place].tolist())) for place, cell in enumerate(cells)
+    )
 
 
 def test_a_report_has_bounds():

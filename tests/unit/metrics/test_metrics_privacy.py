@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.metrics import keys, privacy, report, sketch
+from services.metrics import keys, privacy, report, rows, sketch
 from services.metrics.domain import DAY_MINUTES, Dimension, EventType, Granularity, Period, Source
-from services.metrics.grid import Grid, merged_registers
+from services.metrics.grid import Grid, merged_registers, packed_registers
 from services.metrics.report import Choice
 
 K = 10
@@ -35,14 +35,15 @@ def a_grid(cells):
         values.append(value)
         owner.append(np.full(viewers, row))
     empty = np.zeros(0, np.int64)
-    cell, slot, value = merged_registers(*(np.concatenate(part) if part else empty for part in (owner, slots, values)))
+    cell, slot, value = (np.concatenate(part) if part else empty for part in (owner, slots, values))
+    cell, register = merged_registers(cell, packed_registers(slot, value))
     return Grid(
         bucket=np.array([DAY + c[0] * DAY_MINUTES + c[1] * 60 for _, c, _ in chosen], np.int64),
         type=np.array([KINDS[0]] * len(chosen), np.int64),
         region=np.array([keys.region_code(c[2]) for _, c, _ in chosen], np.int64),
         source=np.array([c[3] for _, c, _ in chosen], np.int64),
         count=np.array([1 << place for place, _, _ in chosen], np.int64),
-        cell=cell, slot=slot, value=value,
+        cell=cell, register=register,
     )  # fmt: skip
 
 
@@ -179,7 +180,7 @@ def test_a_day_under_k_viewers_is_in_no_answer():
 def test_events_without_viewers_are_never_shown():
     hours = a_grid({(0, 0, "US", 1): 1})
     blank = Grid(**{n: getattr(hours, n) for n in ("bucket", "type", "region", "source")}, count=np.array([5_000]),
-                 **dict.fromkeys(("cell", "slot", "value"), np.zeros(0, np.int64)))  # fmt: skip
+                 cell=np.zeros(0, np.int64), register=np.zeros(0, np.uint32))  # fmt: skip
     published = privacy.publish_title(blank, blank, K)
     choice = Choice(period=Period(start=DAY, end=DAY + 1440), granularity=Granularity.HOUR)
     assert report.totals(published, choice)[0].is_suppressed
@@ -204,7 +205,7 @@ def test_minutes_lie_in_shown_hours_and_keep_a_rest_of_k():
 
 @pytest.mark.parametrize("granularity", Granularity)
 def test_an_empty_title_has_an_empty_report(granularity):
-    blank = Grid(**dict.fromkeys(Grid.__slots__, np.zeros(0, np.int64)))
+    blank = Grid.of(rows.empty(), rows.empty())
     published = privacy.publish_title(blank, blank, K)
     minutes = privacy.publish_within(blank, published.hours, 60, K)
     choice = Choice(
