@@ -78,7 +78,7 @@ class Journal:
 
     async def last_position(self) -> int:
         """Where the log ends, whoever wrote it."""
-        return await self._store.last_position()
+        return await self._store.last_position(self._rollups.memory.position)
 
     async def run(self) -> None:
         """Writes for ever; what waits when it is cancelled gets an error."""

@@ -28,7 +28,6 @@ async def loaded(database: Database, prefix: str = "", until: int | None = None)
 
 async def _read(database: Database, prefix: str, until: int | None) -> Rollups:
     store = Store(database, prefix)
-    await store.ensure()
     rollups = Rollups(store, Memory(Key.of(await store.secret())), cache_bytes_max=CACHE_BYTES)
     await rollups.load(until=until)
     return rollups

@@ -77,9 +77,7 @@ class Rollups:
             self.segments, self.manifest = segments, manifest
 
     async def _remember_ids(self, last: int, time_ms: int) -> None:
-        first = await self._store.first_since(time_ms - DEDUPE_MS)
-        if first is None:
-            return
+        first = await self._store.first_since(time_ms - DEDUPE_MS, last)
         async for entry_ms, digests in self._store.ids_between(first, last):
             hi, lo = codec.split_digests(digests)
             self.memory.remember(hi, lo, entry_ms)

@@ -63,7 +63,6 @@ async def wire(
     """Loads what is stored and connects the parts; nothing runs yet."""
     clock = clock or SystemClock()
     store = Store(database)
-    await store.ensure()
     key = Key.of(await store.secret())
     rollups = Rollups(store, Memory(key), cache_bytes_max=settings.page_cache_bytes_max)
     await rollups.load()

@@ -93,6 +93,7 @@ class Committer:
         self._waiting: list[tuple[Unit, asyncio.Future[None]]] = []
         self._drain: asyncio.Task[None] | None = None
         self._sequence: int | None = None
+        self._reached = 0  # the feed goes so far at least
         self._link: tuple[int, str] | None = None
         self._moved = asyncio.Condition()
 
@@ -150,9 +151,12 @@ class Committer:
                 await asyncio.wait_for(self._moved.wait(), wait_s)
 
     async def latest_sequence(self) -> int:
+        """Where the feed ends, whoever wrote to it."""
         with deadline():
-            last = await self._database.changes.find_one({}, {"n": 1}, sort=[("_id", -1)])
-        return last["_id"] + last["n"] - 1 if last else 0
+            cursor = self._database.changes.find({"at": {"$gt": self._reached}}, {"n": 1})
+            ends = [document["_id"] + document["n"] - 1 async for document in cursor]
+        self._reached = max([self._reached, *ends])
+        return self._reached
 
     async def _attempt(self, unit: Unit) -> None:
         sequence = await self._tail_sequence() if unit.changes else 0

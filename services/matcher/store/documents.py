@@ -176,6 +176,7 @@ def changes_document(first: int, changes: Sequence[MatchChange], time: datetime,
     """A batch of changes under the sequence of its first; the feed is these documents in order."""
     return {
         "_id": first,
+        "at": first,  # once more: not every store walks along _id without reading all of it
         "n": len(changes),
         "t": time,
         "cs": [

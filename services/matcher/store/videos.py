@@ -27,6 +27,7 @@ class Videos:
         with deadline(INDEX_S):
             await self._videos.create_index([("k", 1), ("n", -1), ("_id", 1)])
             await self._videos.create_index("g")
+            await self._database.changes.create_index("at")
             await self._database.batches.create_index("t", expireAfterSeconds=BATCH_KEPT_S)
             for name in ("changes", "audit", "stats"):
                 await self._database[name].create_index("t")
@@ -99,16 +100,11 @@ class Videos:
 
     async def changes(self, after_sequence: int, count: int) -> list[MatchChange]:
         """The next entries of the feed."""
+        window = {"$gt": after_sequence - CHANGES_PER_DOCUMENT_MAX, "$lte": after_sequence + count}
         with deadline():
-            cursor = self._database.changes.find(
-                {"_id": {"$gt": after_sequence - CHANGES_PER_DOCUMENT_MAX}}, sort=[("_id", 1)]
-            )
-            found: list[MatchChange] = []
-            async for document in cursor:
-                found += [each for each in changes_of(document) if each.sequence > after_sequence]
-                if len(found) >= count:
-                    break
-        return found[:count]
+            cursor = self._database.changes.find({"at": window}, sort=[("at", 1)])
+            found = [each async for document in cursor for each in changes_of(document)]
+        return [each for each in found if each.sequence > after_sequence][:count]
 
     async def stats_of(self, video_ids: Iterable[str]) -> dict[str, Stats]:
         """The newest numbers of videos that have no match yet."""

@@ -162,7 +162,7 @@ class Ingest:
         """Where log, fold and stored rollups are."""
         memory = self._rollups.memory
         return IngestInfo(
-            log_position=max(await self._journal.last_position(), memory.position),
+            log_position=await self._journal.last_position(),
             fold_position=memory.position,
             stored_position=self._rollups.manifest.position,
             accepted_count=memory.accepted_count,

@@ -34,7 +34,9 @@ Collection: TypeAlias = AsyncIOMotorCollection[Document]
 # The log write has a short leash: a stalled store must become an answer, and the entry is repeated by its token.
 APPEND_S = 2.0
 READ_BATCH = 8
+IDS_BATCH = 64
 PAGES_A_WRITE = 32  # a report that reads meanwhile waits for one such write
+DROPPED_AT_ONCE = 200
 PAGES_A_READ = 64  # several such reads at once take half the time of one
 SECRET_BYTES = 32
 LEVEL = 1
@@ -84,10 +86,6 @@ class Store:
         self._secrets = database["state"]
         self._shelf = database["title_facts"]
 
-    async def ensure(self) -> None:
-        with deadline():
-            await self._log.create_index("time_ms")
-
     async def secret(self) -> bytes:
         """The deployment's secret, made once."""
         with deadline():
@@ -128,9 +126,13 @@ class Store:
                 yield _entry(document)
 
     async def _entries(self, after: int) -> list[Document]:
+        return await self._at(range(after + 1, after + 1 + READ_BATCH), {})
+
+    async def _at(self, positions: range, projection: Document) -> list[Document]:
+        """The entries at these positions, in order; by id, as the local store reads the whole log for a range."""
         with deadline():
-            cursor = self._log.find({"_id": {"$gt": after}}).sort("_id", 1).limit(READ_BATCH)
-            return await cursor.to_list(READ_BATCH)
+            found = await self._log.find({"_id": {"$in": list(positions)}}, projection or None).to_list(len(positions))
+        return sorted(found, key=lambda document: int(document["_id"]))
 
     async def time_of(self, position: int) -> int | None:
         """When an entry was received."""
@@ -138,29 +140,28 @@ class Store:
             found = await self._log.find_one({"_id": position}, {"time_ms": 1})
         return None if found is None else int(found["time_ms"])
 
-    async def first_since(self, time_ms: int) -> int | None:
-        """The position of the first entry received since."""
-        with deadline():
-            cursor = self._log.find({"time_ms": {"$gte": time_ms}}, {"_id": 1}).sort("time_ms", 1).limit(1)
-            found = await cursor.to_list(1)
-        return int(found[0]["_id"]) if found else None
+    async def first_since(self, time_ms: int, last: int) -> int:
+        """The first position up to `last` received since, or the one after it; times never fall along the log."""
+        low, high = 1, last + 1
+        while low < high:
+            middle = (low + high) // 2
+            received = await self.time_of(middle)
+            assert received is not None, "the log has no gap"
+            low, high = (middle + 1, high) if received < time_ms else (low, middle)
+        return low
 
     async def ids_between(self, first: int, last: int) -> AsyncIterator[tuple[int, bytes]]:
         """Time and id digests of entries, without their frames."""
-        while first <= last:
-            with deadline():
-                cursor = self._log.find({"_id": {"$gte": first, "$lte": last}}, {"time_ms": 1, "ids": 1})
-                batch = await cursor.sort("_id", 1).limit(READ_BATCH * 8).to_list(READ_BATCH * 8)
-            if not batch:
-                return
-            for document in batch:
+        for start in range(first, last + 1, IDS_BATCH):
+            positions = range(start, min(start + IDS_BATCH, last + 1))
+            for document in await self._at(positions, {"time_ms": 1, "ids": 1}):
                 yield int(document["time_ms"]), bytes(document["ids"])
-            first = int(batch[-1]["_id"]) + 1
 
-    async def last_position(self) -> int:
-        with deadline():
-            found = await self._log.find({}, {"_id": 1}).sort("_id", -1).limit(1).to_list(1)
-        return int(found[0]["_id"]) if found else 0
+    async def last_position(self, known: int) -> int:
+        """Where the log ends; it reaches `known` for sure."""
+        while found := await self._at(range(known + 1, known + 1 + IDS_BATCH), {"_id": 1}):
+            known = int(found[-1]["_id"])
+        return known
 
     # Stored rollups
 
@@ -267,12 +268,14 @@ class Store:
         return [segment for segment in found if segment.id not in live]
 
     async def drop_segments(self, segments: Iterable[Segment]) -> None:
-        """Deletes segments that no manifest names any more."""
+        """Deletes segments that no manifest names any more; by id, as the local store reads all for a range of ids."""
         for segment in segments:
-            for collection in (self._pages, self._names):
-                prefix = {"_id": {"$gte": f"{segment.id}:", "$lt": f"{segment.id};"}}
-                with deadline():
-                    await collection.delete_many(prefix)
+            for table in segment.firsts:
+                collection = self._names if table is Table.NAMES else self._pages
+                ids = segment.pages(table, 0, KEYS_END)
+                for start in range(0, len(ids), DROPPED_AT_ONCE):
+                    with deadline():
+                        await collection.delete_many({"_id": {"$in": ids[start : start + DROPPED_AT_ONCE]}})
             with deadline():
                 await self._segments.delete_one({"_id": segment.id})
 
