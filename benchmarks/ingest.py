@@ -5,11 +5,11 @@ messages and as columns, against a plain dictionary fold), through the RPC to th
 the same events), seconds until a report shows them, memory after ten million events of 100,000 titles, and the time of
 a 90-day hourly report. The last line of --json is one object.
 
-Measured on two cores of a Zen 4, one of them taken by a training run, so lower bounds all, three runs of
-`--events 1000000`: 386,000 to 396,000 messages and 415,000 to 420,000 events as columns a CPU-second, 8 times a
-dictionary fold; through the RPC 155,000 to 191,000 a second, 10 times insert_many, shown after 15 to 46 ms; 90 days by
-hour p99 52 to 57 ms cold, 5.8 to 7.0 ms warm. 10.5 million events of 100,000 titles in 807 MB, before reports. They
-are asked once what came is stored and merged; while that goes on they wait for the store.
+Measured on two cores of a Zen 4 with nothing else to do, in three and a half minutes: 400,000 messages and 449,000
+events as columns a CPU-second, 8.5 times a dictionary fold; through the RPC 166,000 a second, 10 times insert_many,
+shown after 22 ms; 672 MB, after reports 805; 90 days by hour p99 73 ms cold, 2.8 ms warm, and over one million events
+(`--events 1000000`) 40 and 5.7 ms. Reports are asked once what came is stored and merged; while that goes on they wait
+for the store.
 """
 
 import argparse

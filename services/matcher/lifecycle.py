@@ -13,6 +13,9 @@ class TaskState(enum.IntEnum):
     CLOSED = 4
 
 
+UNFINISHED = (TaskState.OPEN, TaskState.LEASED)
+
+
 class TaskAct(enum.Enum):
     """What can happen to a review task."""
 

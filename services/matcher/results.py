@@ -180,6 +180,16 @@ class Drift:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """What waits for reviewers, goldens aside."""
+
+    open_count: int
+    leased_count: int
+    at_risk_count: int
+    oldest_time: datetime | None  # of the open ones
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewStats:
     """The queue and its readers."""
 

@@ -12,7 +12,6 @@ from services.matcher import audit, reviewing
 from services.matcher.audit import AuditEntry
 from services.matcher.domain import Cause, DecidedBy, MatchState, match_id
 from services.matcher.errors import AppealClosed, AuditBroken
-from services.matcher.lifecycle import TaskState
 from services.matcher.results import ReviewStats
 from services.matcher.reviewing import Task
 from services.matcher.rulings import said
@@ -80,16 +79,14 @@ class Oversight:
         now = self._clock.now()
         day_ago = now - timedelta(days=1)
         sla = timedelta(hours=self._regime.policy.review_sla_hours)
-        tasks = self._shelf.tasks
-        oldest = await tasks.oldest()
-        waiting = (TaskState.OPEN, TaskState.LEASED)
+        queue = await self._shelf.tasks.queue(now - AT_RISK_SHARE * sla)
         return ReviewStats(
-            open_count=await tasks.count([TaskState.OPEN]),
-            leased_count=await tasks.count([TaskState.LEASED]),
-            decided_count=await tasks.count([TaskState.DECIDED], dt={"$gte": day_ago}),
-            at_risk_count=await tasks.count(waiting, ct={"$lt": now - AT_RISK_SHARE * sla}),
+            open_count=queue.open_count,
+            leased_count=queue.leased_count,
+            decided_count=await self._shelf.tasks.decided_since(day_ago),
+            at_risk_count=queue.at_risk_count,
             open_appeal_count=await self._shelf.appeals.count_open(),
-            oldest_age_s=(now - oldest).total_seconds() if oldest else 0.0,
+            oldest_age_s=(now - queue.oldest_time).total_seconds() if queue.oldest_time else 0.0,
             reviewers=await self._qualities.all(),
             drift=await self._learning.drift(),
         )

@@ -14,7 +14,7 @@ from services.matcher.appeals import Decision
 from services.matcher.calibration import keys_of, logit_of
 from services.matcher.domain import Cause, DecidedBy, Match, MatchState, match_id
 from services.matcher.errors import Contended, LeaseLost, NoTask, TaskNotFound
-from services.matcher.lifecycle import TaskState
+from services.matcher.lifecycle import UNFINISHED, TaskState
 from services.matcher.queueing import FINISHED, golden, golden_id_of, task_for
 from services.matcher.results import OpenTask, RequestKey, TaskFilter
 from services.matcher.reviewing import LEASE_S, Task, Verdict, Vote, is_live
@@ -30,7 +30,6 @@ ATTEMPTS_MAX = 8
 FREE_READ_MAX = 300  # free tasks read at once; more reviewers than that would meet at the same ones
 FREE_KEPT_S = 1.0
 FRESH_S = 0.2  # however many find nothing, the queue is read so often at most
-UNFINISHED = (TaskState.OPEN, TaskState.LEASED)
 ANY = TaskFilter()
 
 

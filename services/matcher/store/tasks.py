@@ -5,8 +5,8 @@ from datetime import datetime
 
 from chassis.mongo import Database, deadline
 from services.matcher.audit import AuditEntry
-from services.matcher.lifecycle import AppealState, TaskState
-from services.matcher.results import TaskFilter
+from services.matcher.lifecycle import UNFINISHED, AppealState, TaskState
+from services.matcher.results import Queue, TaskFilter
 from services.matcher.reviewing import Task, Verdict, is_live
 from services.matcher.store.documents import INDEX_S, Document
 from services.matcher.store.task_documents import (
@@ -93,26 +93,47 @@ class Tasks:
             return [task_of(document) async for document in cursor]
 
     async def overdue(self, now: datetime, count: int) -> list[Task]:
-        """Unfinished tasks whose SLA ran out; goldens wait for ever."""
-        query = {
-            "state": {"$in": [int(TaskState.OPEN), int(TaskState.LEASED)]},
-            "sla": {"$lt": now},
-            "gold": None,
-        }
-        with deadline():
-            return [task_of(each) async for each in self._database.tasks.find(query).limit(count)]
+        """Unfinished tasks whose SLA ran out; goldens wait for ever.
 
-    async def count(self, states: Iterable[TaskState], **filters: object) -> int:
-        query = {"state": {"$in": [int(state) for state in states]}, "gold": None, **filters}
+        State by state: for several at once the local store reads all tasks instead of the index.
+        """
+        found: list[Task] = []
+        for state in UNFINISHED:
+            query = {"state": int(state), "sla": {"$lt": now}, "gold": None}
+            with deadline():
+                found += [task_of(each) async for each in self._database.tasks.find(query).limit(count)]
+        return found[:count]
+
+    async def queue(self, at_risk_before: datetime) -> Queue:
+        """What waits, without goldens; each state is read once, as counting a long queue costs some stores a second."""
+        counts: dict[TaskState, int] = {}
+        at_risk, oldest = 0, None
+        for state in UNFINISHED:
+            steps: list[Document] = [
+                {"$match": {"state": int(state), "gold": None}},
+                {"$group": {
+                    "_id": None,
+                    "count": {"$sum": 1},
+                    "at_risk": {"$sum": {"$cond": [{"$lt": ["$ct", at_risk_before]}, 1, 0]}},
+                    "oldest": {"$min": "$ct"},
+                }},
+            ]  # fmt: skip
+            with deadline():
+                async for group in self._database.tasks.aggregate(steps):
+                    counts[state] = group["count"]
+                    at_risk += group["at_risk"]
+                    oldest = group["oldest"] if state is TaskState.OPEN else oldest
+        return Queue(
+            open_count=counts.get(TaskState.OPEN, 0),
+            leased_count=counts.get(TaskState.LEASED, 0),
+            at_risk_count=at_risk,
+            oldest_time=oldest,
+        )
+
+    async def decided_since(self, time: datetime) -> int:
+        query = {"state": int(TaskState.DECIDED), "gold": None, "dt": {"$gte": time}}
         with deadline():
             return int(await self._database.tasks.count_documents(query))
-
-    async def oldest(self) -> datetime | None:
-        with deadline():
-            document = await self._database.tasks.find_one(
-                {"state": int(TaskState.OPEN), "gold": None}, {"ct": 1}, sort=[("ct", 1)]
-            )
-        return document["ct"] if document else None
 
     async def decisions(
         self, *, match_id: str = "", reviewer_id: str = "", before: str = "", count: int
