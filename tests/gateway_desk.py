@@ -269,11 +269,13 @@ class DeskMetrics(MetricsStandIn):
         ]
         comparisons = [
             report_pb2.Comparison(
-                event_type=event_pb2.EVENT_TYPE_VIDEO_VIEW, change=0.24, percentile=91, kind_title_count=320
-            ),
-            report_pb2.Comparison(
-                event_type=event_pb2.EVENT_TYPE_HUB_VIEW, change=-0.08, percentile=70, kind_title_count=320
-            ),
+                event_type=event_pb2.EventType.ValueType(kind),
+                previous_event_count=before,
+                change=change,
+                percentile=percentile,
+                kind_title_count=320,
+            )
+            for kind, before, change, percentile in ((7, 19_600, 0.24, 91), (3, 6_650, -0.08, 70), (5, 0, 0.0, 60))
         ]
         return report_pb2.GetTitleReportResponse(
             title_id=request.title_id,

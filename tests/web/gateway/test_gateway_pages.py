@@ -232,6 +232,7 @@ async def test_a_studio_sees_its_trend_moves_the_filters_and_sends_a_draft(brows
     text = await visitor.page.inner_text("main")
     for said in ("24.3K", "The nearest release is 0.4 days away.", "+24", "creator-1", "too few viewers"):
         assert said in text
+    assert text.count("nothing before") == 1, "what was not there before is not unchanged"
     assert "bots." not in text, "only what speaks for the cause is told"
     await visitor.page.hover("[data-chart]")
     assert "Video views" in await visitor.page.inner_text("[data-chart-reading]")
