@@ -35,6 +35,7 @@ class Enrolments:
         with deadline():
             await self._enrolments.create_index("creator_id")
             await self._enrolments.create_index([("campaign_id", 1), ("revision", 1)])
+            await self._enrolments.create_index([("campaign_id", 1), ("_id", 1)])
             await self._enrolments.create_index("submissions.video_id")
             await self._enrolments.create_index("seat_key", unique=True, sparse=True)
             await self._enrolments.create_index("pending", sparse=True)
