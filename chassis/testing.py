@@ -4,6 +4,7 @@ It is a pytest plugin (tests/conftest.py names it). Nothing of ours is imported 
 the rest of the chassis being imported.
 """
 
+import asyncio
 import os
 import shutil
 import tempfile
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
 SHARED_MEMORY_BYTES_MIN = 2 * 2**30
 START_TRIES = 3
+READY_S = 10.0
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -116,6 +118,8 @@ async def running_server(
     await built.server.start()
     channel = client.channel(f"127.0.0.1:{built.port}", settings)
     try:
+        # The core begins to listen on a thread of its own: a busy machine may still refuse a first call.
+        await asyncio.wait_for(channel.channel_ready(), READY_S)
         yield channel
     finally:
         await channel.close()

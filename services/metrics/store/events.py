@@ -270,12 +270,9 @@ class Store:
     async def drop_segments(self, segments: Iterable[Segment]) -> None:
         """Deletes segments that no manifest names any more; by id, as the local store reads all for a range of ids."""
         for segment in segments:
-            for table in segment.firsts:
-                collection = self._names if table is Table.NAMES else self._pages
-                ids = segment.pages(table, 0, KEYS_END)
-                for start in range(0, len(ids), DROPPED_AT_ONCE):
-                    with deadline():
-                        await collection.delete_many({"_id": {"$in": ids[start : start + DROPPED_AT_ONCE]}})
+            ids = {table: segment.pages(table, 0, KEYS_END) for table in segment.firsts}
+            await _delete(self._names, ids.pop(Table.NAMES, []))
+            await _delete(self._pages, [id_ for of_table in ids.values() for id_ in of_table])
             with deadline():
                 await self._segments.delete_one({"_id": segment.id})
 
@@ -311,6 +308,12 @@ class Store:
         with deadline():
             await self._shelf.replace_one({"_id": "head"}, head, upsert=True)
             await self._shelf.delete_many({"piece": {"$gte": 0}, "revision": {"$ne": revision}})
+
+
+async def _delete(collection: Collection, ids: Sequence[str]) -> None:
+    for start in range(0, len(ids), DROPPED_AT_ONCE):
+        with deadline():
+            await collection.delete_many({"_id": {"$in": ids[start : start + DROPPED_AT_ONCE]}})
 
 
 async def _insert_missing(collection: Collection, documents: list[Document]) -> None:

@@ -168,7 +168,7 @@ async def small_generations(monkeypatch):
     monkeypatch.setattr(ingest, "PIECES_AT_ONCE", 1)
     monkeypatch.setattr(generation, "ENTRIES_MAX", 1)
     monkeypatch.setattr(segment, "PAGE_ROWS", 4_000)
-    monkeypatch.setattr(rollups, "NAMES_A_PAGE", 50)
+    monkeypatch.setattr(rollups, "NAMES_A_PAGE", 400)
     monkeypatch.setattr(rollups, "WINDOW_PAGES", 8)
     monkeypatch.setattr(rollups, "DROP_AFTER_S", 0.5)
 
@@ -203,6 +203,7 @@ async def test_a_log_is_verified_while_events_come_in(database, monkeypatch):
         assert position > 4
 
 
+@pytest.mark.timeout(400)
 async def test_rollups_derived_anew_equal_the_live_ones_bit_for_bit(database, monkeypatch):
     """Some twenty generations, stored and merged, against memory alone and against a rebuild."""
     await small_generations(monkeypatch)
