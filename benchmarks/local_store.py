@@ -29,9 +29,9 @@ def questions(now: datetime, count: int) -> Mapping[str, dict[str, Any]]:
     late, last = {"$lt": now}, f"d{count - 2:06d}"
     return {
         "state, due": {"state": 1, "due": late},
-        "state, due, hint": {"state": 1, "due": late, "gold": None},
         "two states, due": {"state": {"$in": [1, 2]}, "due": late},
         "state, due, one field more": {"state": 1, "due": late, "gold": None},
+        "state, due, one field more, hint": {"state": 1, "due": late, "gold": None},
         "place or place": {"$or": [{"place": {"$gt": now}}, {"place": now, "_id": {"$gt": last}}]},
         "place": {"place": {"$gt": now}},
         "_id from": {"_id": {"$gt": last}},

@@ -13,7 +13,12 @@ from typing import Any, TypeAlias
 
 import pymongo
 import pymongo.errors
-from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession, AsyncIOMotorDatabase
+from motor.motor_asyncio import (
+    AsyncIOMotorClient,
+    AsyncIOMotorClientSession,
+    AsyncIOMotorCollection,
+    AsyncIOMotorDatabase,
+)
 from pymongo.write_concern import WriteConcern
 
 from chassis import context, ids
@@ -175,6 +180,22 @@ async def transaction(database: Database) -> AsyncIterator[Session]:
         yield session
 
 
+async def insert_attempt(collection: AsyncIOMotorCollection[Document], document: Document) -> Document | None:
+    """Inserts a document; None when it is stored, else the other one under its `_id`, empty when that is gone again.
+
+    The driver sends an insert again when its answer was lost, and then finds its own document there: the field
+    `attempt`, an id of the caller's making, tells it from another's.
+    """
+    with deadline():
+        try:
+            await collection.insert_one(document)
+        except pymongo.errors.DuplicateKeyError:
+            found = await collection.find_one({"_id": document["_id"]}) or {}
+        else:
+            return None
+    return None if found.get("attempt") == document["attempt"] else found
+
+
 def body_hash(method: str, body: bytes) -> str:
     """What tells two requests under one id apart."""
     return hashlib.sha256(method.encode() + b"\x00" + body).hexdigest()
@@ -218,10 +239,7 @@ async def run_idempotent(
 
 
 async def _claim(database: Database, request_id: str, body_hash: str, begun: datetime) -> Document | None:
-    """The stored result, or None when the request is now ours to carry out.
-
-    The driver sends a write again when its answer was lost: `attempt` tells our own document from another's.
-    """
+    """The stored result, or None when the request is now ours to carry out."""
     requests, attempt = database[REQUESTS], ids.new_id()
     document = {
         "_id": request_id,
@@ -230,17 +248,11 @@ async def _claim(database: Database, request_id: str, body_hash: str, begun: dat
         "create_time": begun,
         "attempt": attempt,
     }
-    with deadline():
-        try:
-            await requests.insert_one(document)
-        except pymongo.errors.DuplicateKeyError:
-            found = await requests.find_one({"_id": request_id})
-        else:
-            return None
+    found = await insert_attempt(requests, document)
     if found is None:
-        raise RequestInProgress(retry_after_s=REQUEST_RETRY_S)
-    if found.get("attempt") == attempt:
         return None
+    if not found:
+        raise RequestInProgress(retry_after_s=REQUEST_RETRY_S)
     if found["body_hash"] != body_hash:
         raise RequestIdReused
     if found["state"] == "done":

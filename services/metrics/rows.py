@@ -161,8 +161,8 @@ def _one(parts: Sequence[Rows], how: Reduce) -> Rows:
     parts = [part for part in parts if len(part)]
     if len(parts) <= 1:
         return joined(parts)
-    tail = joined(parts)
-    return reduced(tail.a, tail.b, tail.v, how, in_runs=True)
+    whole = joined(parts)
+    return reduced(whole.a, whole.b, whole.v, how, in_runs=True)
 
 
 def joined(parts: Sequence[Rows]) -> Rows:

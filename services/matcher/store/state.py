@@ -5,11 +5,10 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-import pymongo.errors
 from pymongo import ReturnDocument
 
 from chassis.ids import new_id
-from chassis.mongo import Database, deadline
+from chassis.mongo import Database, deadline, insert_attempt
 from services.matcher.anchors import KillSwitch, SwitchScope
 from services.matcher.calibration import NONE, Calibration, Term
 from services.matcher.domain import AccountType
@@ -150,21 +149,14 @@ class Versions:
         return [_calibration_of(each) for each in await self._page("calibrations", before, count)]
 
     async def _add(self, collection: str, prefix: str, document: Document) -> Document:
-        """Inserts under the next number. The driver sends an insert again when its answer was lost, and then finds
-        its own document there: `attempt` tells it from another's.
-        """
+        """Inserts under the next number; tries again where another process took it."""
         versions, attempt = self._database[collection], new_id()
         for _ in range(ATTEMPTS_MAX):
             with deadline():
                 last = await versions.find_one({}, {"_id": 1}, sort=[("_id", -1)])
-                number = int(last["_id"].split("-")[1]) + 1 if last else 1
-                numbered = {**document, "_id": document["_id"] or f"{prefix}-{number:06d}", "attempt": attempt}
-                try:
-                    await versions.insert_one(numbered)
-                except pymongo.errors.DuplicateKeyError:
-                    found = await versions.find_one({"_id": numbered["_id"]}, {"attempt": 1})
-                    if found is None or found.get("attempt") != attempt:
-                        continue
+            number = int(last["_id"].split("-")[1]) + 1 if last else 1
+            numbered = {**document, "_id": document["_id"] or f"{prefix}-{number:06d}", "attempt": attempt}
+            if await insert_attempt(versions, numbered) is None:
                 return numbered
         raise Contended
 

@@ -126,12 +126,12 @@ class Store:
                 yield _entry(document)
 
     async def _entries(self, after: int) -> list[Document]:
-        return await self._at(range(after + 1, after + 1 + READ_BATCH), {})
+        return await self._at(range(after + 1, after + 1 + READ_BATCH))
 
-    async def _at(self, positions: range, projection: Document) -> list[Document]:
+    async def _at(self, positions: range, projection: Document | None = None) -> list[Document]:
         """The entries at these positions, in order; by id, as the local store reads the whole log for a range."""
         with deadline():
-            found = await self._log.find({"_id": {"$in": list(positions)}}, projection or None).to_list(len(positions))
+            found = await self._log.find({"_id": {"$in": list(positions)}}, projection).to_list(len(positions))
         return sorted(found, key=lambda document: int(document["_id"]))
 
     async def time_of(self, position: int) -> int | None:
