@@ -31,7 +31,7 @@ class Running:
         """Waits until search has caught up."""
         search = self.wired.catalog.search
         latest = await self.wired.journal.latest()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not search._is_ready or search._index.revision < latest:
                 await asyncio.sleep(0.01)
 

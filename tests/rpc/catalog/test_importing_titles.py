@@ -153,7 +153,7 @@ async def test_what_was_committed_stays_when_the_stream_breaks_off(catalog) -> N
     call = catalog.stub.ImportTitles(broken())
     with pytest.raises((grpc.aio.AioRpcError, asyncio.CancelledError)):
         await call
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while await catalog.wired.journal.latest() < 2:
             await asyncio.sleep(0.02)
     state = await catalog.stub.GetImport(pb.GetImportRequest(import_id="i"))

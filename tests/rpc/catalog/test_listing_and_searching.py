@@ -166,7 +166,7 @@ async def test_an_embargoed_title_is_found_from_the_moment_it_lifts(catalog) -> 
     title.embargo_lift_time.FromDatetime(datetime.now(UTC) + timedelta(seconds=1.5))
     await catalog.stub.CreateTitle(pb.CreateTitleRequest(title=title))
     assert await catalog.search("dune") == []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not await catalog.search("dune"):
             await asyncio.sleep(0.1)
 

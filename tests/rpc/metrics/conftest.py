@@ -72,7 +72,7 @@ async def metrics_on(database: Database, catalog: PaperCatalog | None = None, **
         running_tasks(*wired.background, telemetry=telemetry),
         testing.running_server([registration], settings=settings) as channel,
     ):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not len(wired.titles) >= len(catalog.titles):
                 await asyncio.sleep(0.01)
         yield Running(stub=metrics_pb2_grpc.MetricsServiceStub(channel), wired=wired, catalog=catalog)

@@ -257,7 +257,7 @@ async def test_two_processes_share_a_log_and_count_nothing_twice(database):
 
         answers = await asyncio.gather(send(one, range(12)), send(two, reversed(range(12))))
         assert sum(answer.accepted_count for each in answers for answer in each) == 600
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while one.wired.rollups.memory.position != two.wired.rollups.memory.position:
                 await asyncio.sleep(0.05)
         assert await rollup_digest(one.wired.rollups) == await rollup_digest(two.wired.rollups)

@@ -71,7 +71,7 @@ async def test_an_unknown_exception_is_told_only_by_an_id(capsys):
 
 
 async def test_a_stray_cancellation_is_unavailable_and_does_not_hang():
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         error = await failure(raising(asyncio.CancelledError()), method="SetWord")
     assert (type(error), error.reason) == (errors.Unavailable, "INTERRUPTED")
 
@@ -254,7 +254,7 @@ async def test_a_caller_who_goes_away_cancels_the_handler():
     async with running_server([registration(Echo(act))]) as found:
         with pytest.raises(errors.DeadlineExceeded):
             await Client(EchoServiceStub, found).call("GetWord", Word(), timeout_s=0.1)
-        await asyncio.wait_for(cancelled.wait(), 2)
+        await asyncio.wait_for(cancelled.wait(), 30)
 
 
 async def test_a_stream_left_early_ends_at_the_server():
@@ -268,7 +268,7 @@ async def test_a_stream_left_early_ends_at_the_server():
         assert (await call.read()).text == "a"
         call.cancel()
         labels = {"method": f"{SERVICE}/SplitWord"}
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             while telemetry.registry.get_sample_value("spotlight_rpc_in_flight", labels) != 0:
                 await asyncio.sleep(0.01)
 

@@ -27,7 +27,7 @@ async def started(**settings):
 
 async def test_a_process_serves_drains_and_exits_0():
     process = await started(port=0, telemetry_port=0, local="true")
-    line = json.loads(await asyncio.wait_for(process.stderr.readline(), 20))
+    line = json.loads(await asyncio.wait_for(process.stderr.readline(), 30))
     assert line["event"] == "serving"
     metrics = await asyncio.to_thread(
         lambda: urllib.request.urlopen(f"http://127.0.0.1:{line['telemetry_port']}/metrics").read()
@@ -38,7 +38,7 @@ async def test_a_process_serves_drains_and_exits_0():
     await asyncio.sleep(0.2)
     process.send_signal(signal.SIGTERM)
     assert (await held).text == "hi"
-    assert await asyncio.wait_for(process.wait(), 10) == 0
+    assert await asyncio.wait_for(process.wait(), 30) == 0
     await found.close()
 
 
@@ -51,7 +51,7 @@ async def test_a_process_serves_drains_and_exits_0():
 )
 async def test_what_is_wrong_with_the_settings_is_a_sentence(settings, sentence):
     process = await started(**settings)
-    _, said = await asyncio.wait_for(process.communicate(), 20)
+    _, said = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode == server.EX_CONFIG
     assert sentence in said.decode()
     assert "Traceback" not in said.decode()
@@ -75,7 +75,7 @@ async def test_serve_stops_when_told():
     await asyncio.sleep(0.3)
     assert not running.done()
     stop.set()
-    await asyncio.wait_for(running, 3)
+    await asyncio.wait_for(running, 30)
 
 
 async def test_background_work_that_fails_is_begun_again_and_ends_with_the_block(monkeypatch):
@@ -92,7 +92,7 @@ async def test_background_work_that_fails_is_begun_again_and_ends_with_the_block
         runs.append(9)
 
     async with server.running_tasks(work, once, telemetry=telemetry):
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(30):
             while runs.count(1) < 3:
                 await asyncio.sleep(0.01)
     assert runs.count(9) == 1

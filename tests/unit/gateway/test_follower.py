@@ -94,7 +94,7 @@ async def test_it_goes_on_after_catalog_was_away_or_another_database(monkeypatch
     feed.errors = [Unavailable(), OutOfRange()]
     following = a_follower(feed, shelf)
     running = asyncio.create_task(following.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while following.position != 1:
             await asyncio.sleep(0.001)
     running.cancel()
