@@ -25,6 +25,7 @@ SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in 
 SHARED_MEMORY_BYTES_MIN = 2 * 2**30
 START_TRIES = 3
 READY_S = 10.0
+PATIENT_S = 60.0
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -105,12 +106,17 @@ async def running_server(
     identify: "interceptors.Identify | None" = None,
     principal: "context.Principal | None" = None,
 ) -> AsyncIterator[grpc.aio.Channel]:
-    """A real server with the fused interceptor on an ephemeral port, and a channel to it."""
+    """A real server with the fused interceptor on an ephemeral port, and a channel to it.
+
+    Calls that bring no deadline may take long, unless the settings say otherwise: the machine may be busy.
+    """
     from chassis import client, context, server  # noqa: PLC0415
     from chassis.config import Settings  # noqa: PLC0415
     from chassis.telemetry import Telemetry  # noqa: PLC0415
 
     settings = settings or Settings(local=True)
+    if "deadline_default_s" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"deadline_default_s": PATIENT_S})
     options: dict[str, Any] = {"checks": checks, "telemetry": telemetry or Telemetry()}
     options["identify"] = identify or (context.peer_principal if principal is None else lambda _: principal)
     built = server.build_server(settings, registrations, **options)

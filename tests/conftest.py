@@ -5,9 +5,14 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling
 
 pytest_plugins = ["chassis.testing"]
+
+# A busy machine is no counter-example.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 REPORT = Path("build/coverage.json")
 _SAID = pytest.StashKey[str]()

@@ -38,16 +38,13 @@ class Grid:
     def of(cls, cells: Rows, viewers: Rows) -> Self:
         parts = keys.unpack(cells.a)
         people = parts.agent == Agent.HUMAN
-        own = cells.a[people]
-        place = np.searchsorted(own, viewers.a)
-        assert len(viewers) == 0 or np.array_equal(own[place], viewers.a), "viewers belong to counted cells"
         return cls(
             bucket=parts.minute[people],
             type=parts.type[people],
             region=parts.region[people],
             source=parts.source[people],
             count=cells.v[people],
-            cell=place.astype(np.int64),
+            cell=_cells_of(viewers.a, cells.a[people]),
             register=packed_registers(viewers.b, viewers.v),
         )
 
@@ -99,6 +96,14 @@ class Grid:
         )
 
 
+def _cells_of(keys_: U64, own: U64) -> I64:
+    """The place of each key among the cells' own; both are sorted, and of each cell many follow one another."""
+    starts = np.flatnonzero(np.diff(keys_, prepend=keys_[:1] + np.uint64(1)))
+    place = np.searchsorted(own, keys_[starts])
+    assert np.array_equal(own[np.minimum(place, len(own) - 1)], keys_[starts]), "viewers belong to counted cells"
+    return np.repeat(place, np.diff(starts, append=len(keys_)))
+
+
 def packed_registers(slot: U64 | I64, value: I64) -> U32:
     """Register numbers and their values as one number each."""
     return (slot.astype(np.uint32) << np.uint32(VALUE_BITS)) | value.astype(np.uint32)
@@ -138,6 +143,9 @@ def merged_registers(cell: I64, register: U32) -> tuple[I64, U32]:
 
 def joined(parts: Sequence[Grid]) -> Grid:
     """Cells of several grids side by side."""
+    parts = [part for part in parts if len(part)] or parts[:1]
+    if len(parts) == 1:
+        return parts[0]
     offsets = np.cumsum([0, *(len(part) for part in parts[:-1])])
     return Grid(
         bucket=np.concatenate([part.bucket for part in parts]),

@@ -1,10 +1,11 @@
-"""The bit layout of rollup keys: one 64-bit number that sorts by title, then time, then the other dimensions.
+"""The bit layout of rollup keys: one 64-bit number that sorts by title, event type, time, then the other dimensions.
 
-    63        40 39        17 16      7 6     3 2      1 0
-    title (24) | minute (23) | region  | type  | source | agent
-                              (10)       (4)     (1)      (2)
+    63        40 39    36 35         13 12     3 2      1 0
+    title (24) | type (4) | minute (23) | region | source | agent
+                                         (10)     (1)      (2)
 
-Hours and days use the same layout with the minute cut down to the start of the hour or day. Minutes count from 2024.
+Most questions are about one or two types: those lie side by side. Hours and days use the same layout with the minute
+cut down to the start of the hour or day. Minutes count from 2024.
 """
 
 from collections.abc import Set as AbstractSet
@@ -13,11 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.metrics.domain import I64, U64, UNKNOWN_REGION, Bools, EventType
+from services.metrics.domain import I64, U64, UNKNOWN_REGION, EventType
 
-TITLE_SHIFT, MINUTE_SHIFT, REGION_SHIFT, TYPE_SHIFT, SOURCE_SHIFT = 40, 17, 7, 3, 2
+TITLE_SHIFT, TYPE_SHIFT, MINUTE_SHIFT, REGION_SHIFT, SOURCE_SHIFT = 40, 36, 13, 3, 2
 TITLES_MAX = 1 << 24
-TYPES_MAX = 1 << (REGION_SHIFT - TYPE_SHIFT)
 MINUTES_MAX = 1 << 23  # from 2024 to December 2039
 EPOCH_MINUTE = 28_401_120  # 2024-01-01T00:00Z in minutes since 1970; a whole day
 LETTERS = 26
@@ -50,9 +50,9 @@ def pack(
     relative = minute.astype(np.int64) - EPOCH_MINUTE
     return (
         part(title, TITLE_SHIFT)
+        | part(type_, TYPE_SHIFT)
         | part(relative, MINUTE_SHIFT)
         | part(region, REGION_SHIFT)
-        | part(type_, TYPE_SHIFT)
         | part(source - 1, SOURCE_SHIFT)
         | part(agent - 1, 0)
     )
@@ -75,18 +75,10 @@ def titles(keys: U64) -> I64:
     return (keys >> np.uint64(TITLE_SHIFT)).astype(np.int64)
 
 
-def has_type(keys: U64, types: AbstractSet[EventType]) -> Bools:
-    """Which keys are of cells of one of the event types."""
-    wanted = np.zeros(TYPES_MAX, bool)
-    wanted[[int(kind) for kind in types]] = True
-    found: Bools = wanted[(keys.astype(np.uint8) >> np.uint8(TYPE_SHIFT)) & np.uint8(TYPES_MAX - 1)]
-    return found
-
-
 def coarser(keys: U64, minutes: int) -> U64:
     """The same keys with their minute cut down to a multiple of `minutes`."""
     low = keys & np.uint64((1 << MINUTE_SHIFT) - 1)
-    high = keys >> np.uint64(TITLE_SHIFT) << np.uint64(TITLE_SHIFT)
+    high = keys >> np.uint64(TYPE_SHIFT) << np.uint64(TYPE_SHIFT)
     minute = (keys >> np.uint64(MINUTE_SHIFT)) & np.uint64(MINUTES_MAX - 1)
     # EPOCH_MINUTE is a whole day, so cutting relative minutes cuts real ones.
     # Division by a scalar is vectorised, the remainder is not.
@@ -95,12 +87,14 @@ def coarser(keys: U64, minutes: int) -> U64:
     return found
 
 
-def span(title: int, start: int, end: int) -> tuple[int, int]:
-    """The half-open range of keys of a title between two minutes since 1970."""
+def spans(title: int, start: int, end: int, types: AbstractSet[EventType] = frozenset()) -> list[tuple[int, int]]:
+    """The half-open ranges of keys of a title between two minutes since 1970, one for each type; empty: all types."""
     first = min(max(start - EPOCH_MINUTE, 0), MINUTES_MAX)
     last = min(max(end - EPOCH_MINUTE, 0), MINUTES_MAX)
-    base = title << TITLE_SHIFT
-    return base + (first << MINUTE_SHIFT), base + (last << MINUTE_SHIFT)
+    if first == last:
+        return []
+    bases = [(title << TITLE_SHIFT) + (kind << TYPE_SHIFT) for kind in sorted(types or EventType)]
+    return [(base + (first << MINUTE_SHIFT), base + (last << MINUTE_SHIFT)) for base in bases]
 
 
 def region_code(region: str) -> int:

@@ -1,4 +1,4 @@
-"""A question to the rollups: a range of a table's keys."""
+"""A question to the rollups: ranges of a table's keys."""
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
@@ -8,32 +8,36 @@ from typing import Self
 from services.metrics import keys, rows
 from services.metrics.domain import EventType
 from services.metrics.fold import REDUCE, Table
-from services.metrics.rows import Rows
-
-VIEWER_TABLES = (Table.VIEWERS_MINUTE, Table.VIEWERS_HOUR, Table.VIEWERS_DAY)
+from services.metrics.rows import Rows, Span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """Rows of a table with low <= a < high; `types` keeps those of cells of some event types, empty: all."""
+    """Rows of a table whose `a` lies in one of the half-open spans, which ascend and do not touch."""
 
     table: Table
-    low: int
-    high: int
-    types: AbstractSet[EventType] = frozenset()
+    spans: Sequence[Span]
+
+    @classmethod
+    def of_key(cls, table: Table, key: int) -> Self:
+        return cls(table=table, spans=[(key, key + 1)])
 
     @classmethod
     def of_title(cls, title: int, table: Table, start: int, end: int, types: AbstractSet[EventType]) -> Self:
-        """A title's rows between minutes since 1970; of viewers, the most by far, those of some types."""
-        low, high = keys.span(title, start, end)
-        return cls(table=table, low=low, high=high, types=types if table in VIEWER_TABLES else frozenset())
-
-    def of(self, part: Rows) -> Rows:
-        """The rows of a part of the table that are meant."""
-        found = part.between(self.low, self.high)
-        return found.where(keys.has_type(found.a, self.types)) if self.types else found
+        """A title's rows between minutes since 1970, of some event types; empty: of all."""
+        return cls(table=table, spans=keys.spans(title, start, end, types))
 
     def answer(self, stored: Iterable[Sequence[Rows]], remembered: Iterable[Rows]) -> Rows:
         """The rows of all parts as one; `stored` are the pages of each segment."""
-        parts = [rows.joined([self.of(page) for page in pages]) for pages in stored]
-        return rows.merged([*parts, *map(self.of, remembered)], REDUCE[self.table])
+        parts = [self._cut(pages) for pages in (*stored, *([part] for part in remembered))]
+        # Of one span each part holds most that no other reaches; of all together they overlap.
+        return rows.joined([rows.merged(of_span, REDUCE[self.table]) for of_span in zip(*parts, strict=True)])
+
+    def _cut(self, pages: Sequence[Rows]) -> list[Rows]:
+        """What pages that follow one another hold of each span."""
+        found: list[list[Rows]] = [[] for _ in self.spans]
+        for page in pages:
+            for of_span, part in zip(found, page.cut(self.spans), strict=True):
+                if len(part):
+                    of_span.append(part)
+        return [rows.joined(of_span) for of_span in found]

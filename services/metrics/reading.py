@@ -32,7 +32,7 @@ def spans(choice: Choice) -> list[tuple[Table, int, int]]:
 
 def published(found: Sequence[Rows], choice: Choice, viewers_min: int) -> tuple[Published, Atoms | None]:
     """What may be shown of the rows of `spans`: the atoms by day and hour, and by minute."""
-    days, *finer = (_grid(cells, viewers, choice) for cells, viewers in zip(found[::2], found[1::2], strict=True))
+    days, *finer = (Grid.of(cells, viewers) for cells, viewers in zip(found[::2], found[1::2], strict=True))
     hours = finer[0] if finer else None
     if hours is not None:
         days = grid.joined([days, _by_day(hours)])
@@ -42,13 +42,6 @@ def published(found: Sequence[Rows], choice: Choice, viewers_min: int) -> tuple[
     assert atoms.hours is not None, "minutes lie in published hours"
     minutes = finer[1].relabelled(bucket=finer[1].bucket, type_=finer[1].type)
     return atoms, privacy.publish_within(minutes, atoms.hours, HOUR_MINUTES, viewers_min)
-
-
-def _grid(cells: Rows, viewers: Rows, choice: Choice) -> Grid:
-    """The cells of the chosen event types; of viewers only theirs were read."""
-    if choice.event_types:
-        cells = cells.where(keys.has_type(cells.a, choice.event_types))
-    return Grid.of(cells, viewers)
 
 
 def _by_day(hours: Grid) -> Grid:

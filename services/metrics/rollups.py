@@ -15,7 +15,7 @@ from services.metrics.generation import Generation, Memory
 from services.metrics.names import NameBook
 from services.metrics.pages import PAGES_AT_ONCE, Pages, RollupsMoved
 from services.metrics.query import Query
-from services.metrics.rows import Rows
+from services.metrics.rows import Rows, Span
 from services.metrics.segment import Manifest, Segment
 from services.metrics.store.events import Names, Store
 from services.metrics.texts import Texts
@@ -118,7 +118,7 @@ class Rollups:
         self, queries: Sequence[Query], remembered: Sequence[Mapping[Table, Rows]], segments: Sequence[Segment]
     ) -> list[Rows]:
         """Of these segments and runs, taken in one step: what memory drops is in a segment from the same moment on."""
-        wanted = [[each.pages(query.table, query.low, query.high) for each in segments] for query in queries]
+        wanted = [[each.pages(query.table, query.spans) for each in segments] for query in queries]
         young = [[run[query.table] for run in remembered] for query in queries]
         pages = await self._pages.of(dict.fromkeys(id_ for ids in wanted for run in ids for id_ in run))
 
@@ -134,14 +134,14 @@ class Rollups:
         self, table: Table, remembered: Sequence[Mapping[Table, Rows]], segments: Sequence[Segment]
     ) -> AsyncIterator[Rows]:
         """A whole table of these segments and runs, piece by piece."""
-        for low, high in segment.windows(segments, table, WINDOW_PAGES):
-            (part,) = await self._rows([Query(table=table, low=low, high=high)], remembered, segments)
+        for span in segment.windows(segments, table, WINDOW_PAGES):
+            (part,) = await self._rows([Query(table=table, spans=[span])], remembered, segments)
             yield part
 
     async def title_rows(
         self, title: int, spans: Sequence[tuple[Table, int, int]], types: AbstractSet[EventType] = frozenset()
     ) -> list[Rows]:
-        """A title's rows of tables between minutes since 1970; of viewers, the most by far, only those of `types`."""
+        """A title's rows of tables between minutes since 1970, of some event types; empty: of all."""
         queries = [Query.of_title(title, *span, types) for span in spans]
         return await self.rows(queries, lambda facts: facts.title == title)
 
@@ -155,7 +155,7 @@ class Rollups:
             else:
                 missing.append(head)
         segments = self.segments
-        wanted = dict.fromkeys(i for h in missing for s in segments for i in s.pages(Table.NAMES, h, h + 1))
+        wanted = dict.fromkeys(i for h in missing for s in segments for i in s.pages(Table.NAMES, [(h, h + 1)]))
         pages = await self._store.names(list(wanted)) if wanted else {}
         sought = np.array(missing, np.uint64)
         for page in pages.values():
@@ -304,14 +304,14 @@ class Rollups:
     async def _merge_table(self, new: Segment, run: Sequence[Segment], table: Table) -> U64:
         firsts: list[U64] = []
         carried, start = rows.empty(), 0
-        for low, high in segment.windows(run, table, WINDOW_PAGES):
-            ids = [id_ for each in run for id_ in each.pages(table, low, high)]
+        for span in segment.windows(run, table, WINDOW_PAGES):
+            ids = [id_ for each in run for id_ in each.pages(table, [span])]
             stored = await self._store.pages(ids)
             pages = [stored[id_] for id_ in ids]
-            whole = await asyncio.to_thread(_merged_pages, carried, pages, low, high, table)
+            whole = await asyncio.to_thread(_merged_pages, carried, pages, span, table)
             whole = _kept(whole, table, new.time_ms)
             # Whole pages only, so that where windows end leaves no trace.
-            cut = len(whole) if high == rows.KEYS_END else len(whole) // segment.PAGE_ROWS * segment.PAGE_ROWS
+            cut = len(whole) if span[1] == rows.KEYS_END else len(whole) // segment.PAGE_ROWS * segment.PAGE_ROWS
             done = Rows(whole.a[:cut], whole.b[:cut], whole.v[:cut])
             carried = Rows(whole.a[cut:], whole.b[cut:], whole.v[cut:])
             firsts.append(await self._put(new, table, done, start))
@@ -321,13 +321,13 @@ class Rollups:
     async def _merge_names(self, new: Segment, run: Sequence[Segment]) -> U64:
         firsts: list[U64] = []
         carried, start = Names(digests=np.zeros(0, np.uint64), names=Texts.of(())), 0
-        for low, high in segment.windows(run, Table.NAMES, WINDOW_PAGES):
-            ids = [id_ for each in run for id_ in each.pages(Table.NAMES, low, high)]
+        for span in segment.windows(run, Table.NAMES, WINDOW_PAGES):
+            ids = [id_ for each in run for id_ in each.pages(Table.NAMES, [span])]
             stored = await self._store.names(ids)
-            whole = await asyncio.to_thread(_merged_names, carried, [stored[id_] for id_ in ids], low, high)
+            whole = await asyncio.to_thread(_merged_names, carried, [stored[id_] for id_ in ids], span)
             digests, names = whole.digests, whole.names
             # Whole pages only, so that where windows end leaves no trace.
-            cut = len(digests) if high == rows.KEYS_END else len(digests) // NAMES_A_PAGE * NAMES_A_PAGE
+            cut = len(digests) if span[1] == rows.KEYS_END else len(digests) // NAMES_A_PAGE * NAMES_A_PAGE
             places = np.arange(len(digests))
             firsts.append(await self._put_names(new, digests[:cut], names.take(places[:cut]), start))
             carried = Names(digests=digests[cut:], names=names.take(places[cut:]).compact())
@@ -355,13 +355,14 @@ class Rollups:
         task.add_done_callback(self._dropping.discard)
 
 
-def _merged_pages(carried: Rows, pages: Sequence[bytes], low: int, high: int, table: Table) -> Rows:
-    return rows.merged([carried, *(segment.decode(page).between(low, high) for page in pages)], REDUCE[table])
+def _merged_pages(carried: Rows, pages: Sequence[bytes], span: Span, table: Table) -> Rows:
+    parts = [part for page in pages for part in segment.decode(page).cut([span])]
+    return rows.merged([carried, *parts], REDUCE[table])
 
 
-def _merged_names(carried: Names, pages: Sequence[Names], low: int, high: int) -> Names:
+def _merged_names(carried: Names, pages: Sequence[Names], span: Span) -> Names:
     book = NameBook()
-    for each in (carried, *(page.between(low, high) for page in pages)):
+    for each in (carried, *(page.between(span) for page in pages)):
         book.add(each.digests, each.names)
     digests, names = book.sorted()
     return Names(digests=digests, names=names)

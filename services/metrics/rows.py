@@ -5,7 +5,7 @@ added up (counts) or the greatest kept (sketch registers). Nothing depends on wh
 """
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -15,6 +15,8 @@ from services.metrics.domain import I64, U64, Bools
 
 KEY_BITS = 64
 KEYS_END = 1 << KEY_BITS
+# Keys from the first on, up to the second, which is greater and no longer one of them.
+Span = tuple[int, int]
 
 
 class Reduce(enum.Enum):
@@ -44,12 +46,10 @@ class Rows:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def between(self, low: int, high: int) -> "Rows":
-        """The rows with low <= a < high."""
-        first, last = (
-            int(np.searchsorted(self.a, np.uint64(key))) if key < KEYS_END else len(self) for key in (low, high)
-        )
-        return Rows(self.a[first:last], self.b[first:last], self.v[first:last])
+    def cut(self, spans: "Sequence[Span]") -> "Iterator[Rows]":
+        """The rows whose `a` lies in each span."""
+        for first, end in zip(*places(self.a, spans), strict=True):
+            yield Rows(self.a[first:end], self.b[first:end], self.v[first:end])
 
     def split(self, key: int) -> "tuple[Rows, Rows]":
         """The rows with a < key, and the others."""
@@ -65,6 +65,13 @@ class Rows:
 
     def nbytes(self) -> int:
         return self.a.nbytes + self.b.nbytes + self.v.nbytes
+
+
+def places(a: U64, spans: Sequence[Span]) -> tuple[list[int], list[int]]:
+    """Where each span begins and ends in sorted keys."""
+    lows = np.array([low for low, _ in spans], np.uint64)
+    lasts = np.array([high - 1 for _, high in spans], np.uint64)
+    return np.searchsorted(a, lows).tolist(), np.searchsorted(a, lasts, "right").tolist()
 
 
 def empty() -> Rows:

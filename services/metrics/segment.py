@@ -14,7 +14,7 @@ import zstandard
 
 from services.metrics.domain import U64
 from services.metrics.fold import Table
-from services.metrics.rows import KEYS_END, Rows
+from services.metrics.rows import KEYS_END, Rows, Span, places
 
 # A page is 10-20 kB stored and decodes in 0.1 ms; a report reads one or two of each table from each segment.
 PAGE_ROWS = 4_096
@@ -42,15 +42,14 @@ class Segment:
     def page_id(self, table: Table, page: int) -> str:
         return f"{self.id}:{table.value}:{page:06d}"
 
-    def pages(self, table: Table, low: int, high: int) -> list[str]:
-        """The ids of the pages that may hold rows with low <= a < high."""
+    def pages(self, table: Table, spans: Sequence[Span]) -> list[str]:
+        """The ids of the pages that may hold rows of the spans, which ascend."""
         firsts = self.firsts.get(table)
-        if firsts is None or not len(firsts) or low >= high:
+        if firsts is None or not len(firsts):
             return []
         # Rows with one `a` may run over several pages: begin one page before the first that starts with it.
-        start = max(int(np.searchsorted(firsts, np.uint64(low), "left")) - 1, 0)
-        end = len(firsts) if high >= KEYS_END else int(np.searchsorted(firsts, np.uint64(high), "left"))
-        return [self.page_id(table, page) for page in range(start, end)]
+        ranges = [range(max(start - 1, 0), end) for start, end in zip(*places(firsts, spans), strict=True)]
+        return [self.page_id(table, page) for page in sorted(set().union(*ranges))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

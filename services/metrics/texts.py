@@ -17,6 +17,8 @@ LINE_FEED = 10
 WORD_BYTES = 8
 # What is left of a word of which so many bytes count.
 KEPT = np.array([(1 << 8 * count) - 1 for count in range(WORD_BYTES + 1)], np.uint64)
+# Copied together: the places of their bytes, eight times as many bytes, stay in the cache.
+STRINGS_AT_ONCE = 1_024
 # So few strings are cut out one by one: laying them side by side begins twenty small steps.
 FEW = 32
 
@@ -84,9 +86,13 @@ class Texts:
             return self
         if not self.lengths.any():
             return Texts(np.full(max(size, 0), LINE_FEED, np.uint8), starts, self.lengths)
-        # Where each byte comes from; what stands where the line feeds go does not matter.
-        origin = np.arange(size) + np.repeat(self.starts - starts, self.lengths + 1)[:size]
-        data = self.data.take(origin, mode="clip")
+        data = np.empty(size, np.uint8)
+        for first in range(0, len(self), STRINGS_AT_ONCE):
+            piece = slice(first, first + STRINGS_AT_ONCE)
+            start, end = int(starts[first]), int(ends[piece][-1])
+            # Where each byte comes from; what stands where the line feeds go does not matter.
+            origin = np.arange(start, end) + np.repeat(self.starts[piece] - starts[piece], self.lengths[piece] + 1)
+            self.data.take(origin[: size - start], out=data[start:end], mode="clip")
         data[data == LINE_FEED] = 0
         data[ends[:-1] - 1] = LINE_FEED
         return Texts(data, starts, self.lengths)

@@ -447,7 +447,7 @@ class GetTitleReportResponse(_message.Message):
     viewers_min: _builtins.int
     """The least number of distinct viewers a shown cell has."""
     nonhuman_event_count: _builtins.int
-    """Non-human events of the period (bots, previews, HEAD requests), in none of the numbers above."""
+    """Non-human events of the period and the chosen types (bots, previews, HEAD requests), in none of the numbers above."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """First moment covered."""

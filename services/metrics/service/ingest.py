@@ -153,7 +153,7 @@ class Ingest:
         """Exact lifetime counts, and as of when."""
         heads = digest.digest64(Texts.of(video_ids), self.key)
         as_of_ms = self._rollups.memory.time_ms
-        queries = [Query(table=Table.VIDEO_TOTALS, low=head, high=head + 1) for head in heads.tolist()]
+        queries = [Query.of_key(Table.VIDEO_TOTALS, head) for head in heads.tolist()]
         found = await self._rollups.rows(queries, lambda facts: np.isin(facts.video, heads))
         counts = [dict(zip(each.b.tolist(), each.v.tolist(), strict=True)) for each in found]
         return [_counts(id_, each) for id_, each in zip(video_ids, counts, strict=True)], as_of_ms

@@ -30,7 +30,7 @@ from services.metrics.privacy import Published
 from services.metrics.query import Query
 from services.metrics.report import Choice
 from services.metrics.rollups import Rollups
-from services.metrics.rows import KEYS_END, Rows, empty
+from services.metrics.rows import Rows, empty
 from services.metrics.service.board import Board
 from services.metrics.texts import Texts
 from services.metrics.titles import TitleFacts, Titles
@@ -169,7 +169,7 @@ class Reports:
     async def _creators_of(self, videos: Sequence[int]) -> Mapping[int, int]:
         """Whose each video is: the creator most of its events name."""
         wanted = np.array(videos, np.uint64)
-        queries = [Query(table=Table.VIDEO_CREATORS, low=video, high=video + 1) for video in videos]
+        queries = [Query.of_key(Table.VIDEO_CREATORS, video) for video in videos]
         found = await self._rollups.rows(queries, lambda facts: np.isin(facts.video, wanted))
         return {
             video: int(rows.b[int(rows.v.argmax())]) for video, rows in zip(videos, found, strict=True) if len(rows)
@@ -178,9 +178,7 @@ class Reports:
     async def get_campaign_lift(self, campaign_id: str, studio_id: str, outcome: EventType) -> tuple[Lift, Stamp]:
         head = int(digest.digest64(Texts.of([campaign_id]), self._key)[0])
         stamp = self.stamp()
-        queries = [
-            Query(table=table, low=head, high=min(head + 1, KEYS_END)) for table in (Table.ARMS, Table.CAMPAIGN_TITLES)
-        ]
+        queries = [Query.of_key(table, head) for table in (Table.ARMS, Table.CAMPAIGN_TITLES)]
         arms, about = await self._rollups.rows(queries, lambda facts: facts.campaign == np.uint64(head))
         names = self._rollups.memory.title_names
         studios = {self._titles.get(names[number]).studio_id for number in about.b.astype(np.int64).tolist()}

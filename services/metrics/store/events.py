@@ -1,11 +1,15 @@
 """The event log, stored rollups and what is kept of titles, as documents.
 
 event_log      {_id: position, time_ms, writer, token, count, ids: 16 bytes an event, frame: zstd columns}
+state          {_id: "secret", value}
+
+and in each layout of rollups, named by it, as `v2_segments`:
+
 rollup_pages   {_id: "first-last:table:page", data}         immutable
 rollup_names   {_id: "first-last:names:page", digests, names}     immutable
 segments       {_id: "first-last", first, last, level, time_ms, tables: {name: first keys of its pages}}
 title_numbers  {_id: number of the first, names}
-state          {_id: "manifest", version, segments, position, title_count} and {_id: "secret", value}
+state          {_id: "manifest", version, segments, position, title_count}
 """
 
 import asyncio
@@ -25,12 +29,14 @@ from motor.motor_asyncio import AsyncIOMotorCollection
 from chassis.mongo import Database, Document, deadline
 from services.metrics.domain import U64
 from services.metrics.fold import Table
-from services.metrics.rows import KEYS_END
+from services.metrics.rows import KEYS_END, Span, places
 from services.metrics.segment import Manifest, Segment
 from services.metrics.texts import Texts
 
 Collection: TypeAlias = AsyncIOMotorCollection[Document]
 
+# Of keys and pages; a new one for whatever changes them.
+LAYOUT = "v2"
 # The log write has a short leash: a stalled store must become an answer, and the entry is repeated by its token.
 APPEND_S = 2.0
 READ_BATCH = 8
@@ -63,20 +69,22 @@ class Names:
     digests: U64
     names: Texts
 
-    def between(self, low: int, high: int) -> "Names":
-        """Those with low <= digest < high."""
-        first, last = (
-            int(np.searchsorted(self.digests, np.uint64(key))) if key < KEYS_END else len(self.digests)
-            for key in (low, high)
-        )
-        places = np.arange(first, last)
-        return Names(digests=self.digests[places], names=self.names.take(places))
+    def between(self, span: Span) -> "Names":
+        """Those whose digest lies in a span."""
+        (first,), (end,) = places(self.digests, [span])
+        chosen = np.arange(first, end)
+        return Names(digests=self.digests[chosen], names=self.names.take(chosen))
 
 
 class Store:
-    """Metrics' collections; `prefix` names another set of rollups of the same log."""
+    """Metrics' collections; `prefix` names another set of rollups of the same log.
+
+    So does each layout of their keys: rollups stored in another one stay what they are to processes that know it, and
+    a process that finds none in its own derives them from the log.
+    """
 
     def __init__(self, database: Database, prefix: str = "") -> None:
+        prefix = f"{prefix}{LAYOUT}_"
         self._log = database["event_log"]
         self._pages = database[f"{prefix}rollup_pages"]
         self._names = database[f"{prefix}rollup_names"]
@@ -270,7 +278,7 @@ class Store:
     async def drop_segments(self, segments: Iterable[Segment]) -> None:
         """Deletes segments that no manifest names any more; by id, as the local store reads all for a range of ids."""
         for segment in segments:
-            ids = {table: segment.pages(table, 0, KEYS_END) for table in segment.firsts}
+            ids = {table: segment.pages(table, [(0, KEYS_END)]) for table in segment.firsts}
             await _delete(self._names, ids.pop(Table.NAMES, []))
             await _delete(self._pages, [id_ for of_table in ids.values() for id_ in of_table])
             with deadline():

@@ -355,7 +355,6 @@ def live(machine: type[GrantLives], mongo_url: str, examples: int, steps: int, *
     case.settings = settings(
         max_examples=examples,
         stateful_step_count=steps,
-        deadline=None,
         suppress_health_check=list(HealthCheck),
         derandomize=is_fixed,
         database=None,

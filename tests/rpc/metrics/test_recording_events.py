@@ -350,7 +350,7 @@ async def test_a_store_that_is_away_is_an_error_to_retry(metrics, monkeypatch):
     assert (await metrics.stub.RecordEvents(a_batch("w", 3))).accepted_count == 3
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.builds(
     pb.Event,
     id=st.text(max_size=8), type=st.integers(0, 14), video_id=st.text(max_size=5), title_id=st.text(max_size=5),

@@ -67,9 +67,7 @@ def _one_id_each(title: Title) -> Title:
 
 
 titles = built(Title).map(_one_id_each)
-no_health = settings(
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], max_examples=60, deadline=None
-)
+no_health = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], max_examples=60)
 
 
 @no_health

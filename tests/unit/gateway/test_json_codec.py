@@ -89,7 +89,7 @@ TYPES = [catalog_pb2.Title, matcher_pb2.Video, matcher_pb2.Match, matcher_pb2.Vi
 
 
 @pytest.mark.parametrize("message_class", TYPES)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_what_is_written_reads_back_the_same(message_class: Any, data: st.DataObject) -> None:
     message = data.draw(messages(message_class.DESCRIPTOR))
@@ -97,7 +97,7 @@ def test_what_is_written_reads_back_the_same(message_class: Any, data: st.DataOb
 
 
 @pytest.mark.parametrize("message_class", TYPES)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_the_reference_codec_reads_what_we_write_and_we_read_what_it_writes(
     message_class: Any, data: st.DataObject

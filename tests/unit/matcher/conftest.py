@@ -1,10 +1,10 @@
-"""Properties run without a clock: a busy machine is no counter-example."""
+"""Properties of texts and pictures are dear: sixty examples each, and nothing explained."""
 
 from hypothesis import Phase, settings
 
 settings.register_profile(
     "matcher",
-    deadline=None,
+    settings.get_profile("patient"),
     max_examples=60,
     phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
 )

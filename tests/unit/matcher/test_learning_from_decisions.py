@@ -122,7 +122,7 @@ def test_terms_that_come_together_shift_a_match_once():
     assert logit_of(0.25) - 0.01 < shift_of("title", "hashtag", "cast") < alone + 0.01
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(1, 2_000), st.floats(0.2, 0.8))
 def test_a_bad_reviewer_moves_a_posterior_by_at_most_his_share(count, p):
     """However many decisions one reviewer forges, the posterior moves by at most REVIEWER_SHARE_MAX."""

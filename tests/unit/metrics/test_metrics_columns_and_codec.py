@@ -163,9 +163,12 @@ def test_the_pages_of_a_range_hold_every_row_of_it():
         one.page_id(Table.CELLS_HOUR, n): segment.decode(data) for n, (_, data) in enumerate(segment.pages_of(rows))
     }
     for low, high in [(0, 1), (7, 8), (5, 20), (39, KEYS_END), (0, KEYS_END), (50, 60)]:
-        found = [pages[id_].between(low, high) for id_ in one.pages(Table.CELLS_HOUR, low, high)]
-        assert sum(map(len, found)) == len(rows.between(low, high))
-    assert one.pages(Table.NAMES, 0, KEYS_END) == []
+        (whole,) = rows.cut([(low, high)])
+        found = [part for id_ in one.pages(Table.CELLS_HOUR, [(low, high)]) for part in pages[id_].cut([(low, high)])]
+        assert sum(map(len, found)) == len(whole)
+    assert one.pages(Table.NAMES, [(0, KEYS_END)]) == []
+    assert one.pages(Table.CELLS_HOUR, []) == []
+    assert one.pages(Table.CELLS_HOUR, [(3, 4), (30, 31)]) == [one.page_id(Table.CELLS_HOUR, n) for n in (0, 3)]
 
 
 def test_windows_cover_all_keys_once():

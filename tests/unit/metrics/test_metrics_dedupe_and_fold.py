@@ -18,7 +18,6 @@ from services.metrics.rows import Reduce, Rows, merged, reduced
 from tests.metrics_world import KEY, NOW_MS, random_events
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.lists(st.integers(0, 40), max_size=30), max_size=12),
     st.lists(st.integers(0, 9), min_size=12, max_size=12),
@@ -152,7 +151,7 @@ def numbered(events):
     return memory
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10_000))
 def test_the_fold_counts_what_the_slow_twin_counts(seed):
     events = random_events(seed, count=120)
@@ -202,7 +201,7 @@ def as_keys(rows: Rows):
     return [tuple(map(int, row)) for row in zip(*columns, strict=True)]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 10_000), st.integers(1, 5))
 def test_rollups_do_not_depend_on_how_the_log_was_cut(seed, pieces):
     parts = [random_events(seed * 7 + n, count=60) for n in range(pieces)]
@@ -249,8 +248,9 @@ def test_a_key_unpacks_to_what_was_packed(title, minute, region, kind):
     assert (keys.titles(key)[0], parts.minute[0], parts.region[0], parts.type[0]) == (title, at, region, kind)
     assert (parts.source[0], parts.agent[0]) == (2, 3)
     assert keys.unpack(keys.coarser(key, 60)).minute[0] == at // 60 * 60
-    low, high = keys.span(title, at, at + 1)
+    ((low, high),) = keys.spans(title, at, at + 1, {kind})
     assert low <= int(key[0]) < high
+    assert (low, high) in keys.spans(title, at, at + 1)
 
 
 @given(st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=2, max_size=2))

@@ -173,7 +173,7 @@ def as_read(raw):
     }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(usual_events, min_size=1, max_size=12))
 def test_events_scanned_from_their_bytes_are_those_read_one_by_one(batch):
     scanned = scan.columns([event.SerializeToString() for event in batch], KEY)
@@ -208,7 +208,7 @@ def test_the_envelope_is_on_the_wire_what_clients_send():
     assert pb.RecordEventsEnvelope.FromString(sent.SerializeToString()).events[0] == sent.events[0].SerializeToString()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(usual_events | strange_events, min_size=1, max_size=8))
 def test_strange_events_are_left_to_the_slow_twin_or_read_alike(batch):
     request = pb.RecordEventsRequest(events=batch)

@@ -74,7 +74,7 @@ def test_bulk_answers_are_the_explained_ones(engine: TextEngine) -> None:
     assert engine.probabilities(posts) == [pytest.approx(e) for e in explained]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.text(max_size=60), max_size=5))
 def test_an_answer_does_not_depend_on_its_neighbours(engine: TextEngine, captions: list[str]) -> None:
     posts = [Post(caption=c) for c in (*captions, "Breaking Bad season 2 finale")]
