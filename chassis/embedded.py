@@ -3,8 +3,10 @@
 Each runs as its own process and is never imported: SecantusDB speaks MongoDB's protocol, Valkey speaks Redis's.
 """
 
+import contextlib
 import importlib.util
 import platform
+import secrets
 import shutil
 import socket
 import subprocess
@@ -18,6 +20,8 @@ START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
 POLL_S = 0.05
 LOOPBACK = "127.0.0.1"
+# Linux gives outgoing connections ports from 32,768 on, other systems from 49,152.
+FREE_FIRST, FREE_END = 11_000, 18_000
 
 
 # How a server is started: its port and its folder give the command.
@@ -120,10 +124,12 @@ def is_listening(port: int) -> bool:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port nobody listens on, below those that systems give to outgoing connections: it is still free later."""
+    while True:
+        port = FREE_FIRST + secrets.randbelow(FREE_END - FREE_FIRST)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            return port
 
 
 def _tail(log: Path) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 
@@ -119,13 +119,16 @@ class Events:
         return Events(**chosen)  # type: ignore[arg-type]
 
 
-def concatenated(batches: Iterable[Events]) -> Events:
+Batch = TypeVar("Batch", Events, RawEvents)
+
+
+def concatenated(batches: Iterable[Batch]) -> Batch:
     """Batches one after another as one."""
     parts = list(batches)
     if len(parts) == 1:
         return parts[0]
-    whole = {field.name: _joined([getattr(part, field.name) for part in parts]) for field in fields(Events)}
-    return Events(**whole)  # type: ignore[arg-type]
+    whole = {field.name: _joined([getattr(part, field.name) for part in parts]) for field in fields(parts[0])}
+    return type(parts[0])(**whole)  # type: ignore[arg-type]
 
 
 def _joined(columns: Sequence[object]) -> object:

@@ -20,7 +20,7 @@ NARROW_CELLS = 1 << (32 - REGISTER_BITS)
 class Grid:
     """Cells of people's events; a dimension that was summed over is 0.
 
-    `cell` and `register` are the registers of their sketches, sorted by cell: `slot << VALUE_BITS | value`.
+    Their registers lie one cell's after another's, `slot << VALUE_BITS | value`; `end` is where each cell's end.
     """
 
     bucket: I64  # minute since 1970 of the bucket's start
@@ -28,7 +28,7 @@ class Grid:
     region: I64
     source: I64
     count: I64
-    cell: I64
+    end: I64
     register: U32
 
     def __len__(self) -> int:
@@ -44,28 +44,31 @@ class Grid:
             region=parts.region[people],
             source=parts.source[people],
             count=cells.v[people],
-            cell=_cells_of(viewers.a, cells.a[people]),
+            end=_ends(viewers.a, cells.a[people]),
             register=packed_registers(viewers.b, viewers.v),
         )
 
     def viewers(self, registers: int = sketch.REGISTERS) -> F64:
         """Distinct viewers of each cell, estimated."""
-        return sketch.estimates(self.cell, values_of(self.register), len(self), registers)
+        return sketch.estimates(self.end, values_of(self.register), registers)
+
+    def held(self) -> I64:
+        """How many registers each cell has."""
+        return np.diff(self.end, prepend=0)
 
     def take(self, mask: Bools) -> "Grid":
         """The chosen cells."""
         if mask.all():
             return self
-        places = np.cumsum(mask) - 1
-        held = mask[self.cell] if len(self.cell) else np.zeros(0, bool)
+        held = self.held()
         return Grid(
             bucket=self.bucket[mask],
             type=self.type[mask],
             region=self.region[mask],
             source=self.source[mask],
             count=self.count[mask],
-            cell=places[self.cell[held]],
-            register=self.register[held],
+            end=np.cumsum(held[mask]),
+            register=self.register[np.repeat(mask, held)],
         )
 
     def relabelled(
@@ -82,26 +85,28 @@ class Grid:
         group, first = grouped(labels)
         count = np.bincount(group, self.count, len(first)).astype(np.int64)
         if np.array_equal(group, np.arange(len(self))):
-            cell, register = self.cell, self.register
+            end, register = self.end, self.register
         else:
-            cell, register = merged_registers(group[self.cell], self.register)
+            end, register = merged_registers(np.repeat(group, self.held()), self.register, len(first))
         return Grid(
             bucket=labels[0][first],
             type=labels[1][first],
             region=labels[2][first],
             source=labels[3][first],
             count=count,
-            cell=cell,
+            end=end,
             register=register,
         )
 
 
-def _cells_of(keys_: U64, own: U64) -> I64:
-    """The place of each key among the cells' own; both are sorted, and of each cell many follow one another."""
+def _ends(keys_: U64, own: U64) -> I64:
+    """Where the rows of each of the cells' own keys end; both are sorted."""
     starts = np.flatnonzero(np.diff(keys_, prepend=keys_[:1] + np.uint64(1)))
     place = np.searchsorted(own, keys_[starts])
     assert np.array_equal(own[np.minimum(place, len(own) - 1)], keys_[starts]), "viewers belong to counted cells"
-    return np.repeat(place, np.diff(starts, append=len(keys_)))
+    held = np.zeros(len(own), np.int64)
+    held[place] = np.diff(starts, append=len(keys_))
+    return np.cumsum(held)
 
 
 def packed_registers(slot: U64 | I64, value: I64) -> U32:
@@ -125,9 +130,9 @@ def grouped(labels: Sequence[I64]) -> tuple[I64, I64]:
     return group.astype(np.int64), first.astype(np.int64)
 
 
-def merged_registers(cell: I64, register: U32) -> tuple[I64, U32]:
-    """Registers sorted by cell and slot, the greatest value of each."""
-    is_narrow = not len(cell) or int(cell.max()) < NARROW_CELLS
+def merged_registers(cell: I64, register: U32, cells: int) -> tuple[I64, U32]:
+    """The greatest value of each register of each cell: where each cell's end, and the registers."""
+    is_narrow = cells < NARROW_CELLS
     kind: type[np.unsignedinteger] = np.uint32 if is_narrow else np.uint64
     packed = cell.astype(kind) << kind(REGISTER_BITS) | register
     packed.sort()
@@ -135,10 +140,8 @@ def merged_registers(cell: I64, register: U32) -> tuple[I64, U32]:
     last = np.ones(len(packed), bool)
     last[:-1] = slot[1:] != slot[:-1]
     packed = packed[last]
-    return (
-        (packed >> kind(REGISTER_BITS)).astype(np.int64),
-        (packed & kind((1 << REGISTER_BITS) - 1)).astype(np.uint32),
-    )
+    end = np.searchsorted(packed, np.arange(1, cells + 1, dtype=kind) << kind(REGISTER_BITS))
+    return end, (packed & kind((1 << REGISTER_BITS) - 1)).astype(np.uint32)
 
 
 def joined(parts: Sequence[Grid]) -> Grid:
@@ -146,13 +149,13 @@ def joined(parts: Sequence[Grid]) -> Grid:
     parts = [part for part in parts if len(part)] or parts[:1]
     if len(parts) == 1:
         return parts[0]
-    offsets = np.cumsum([0, *(len(part) for part in parts[:-1])])
+    offsets = np.cumsum([0, *(len(part.register) for part in parts[:-1])])
     return Grid(
         bucket=np.concatenate([part.bucket for part in parts]),
         type=np.concatenate([part.type for part in parts]),
         region=np.concatenate([part.region for part in parts]),
         source=np.concatenate([part.source for part in parts]),
         count=np.concatenate([part.count for part in parts]),
-        cell=np.concatenate([part.cell + offset for part, offset in zip(parts, offsets, strict=True)]),
+        end=np.concatenate([part.end + offset for part, offset in zip(parts, offsets, strict=True)]),
         register=np.concatenate([part.register for part in parts]),
     )

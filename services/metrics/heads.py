@@ -109,8 +109,8 @@ def _grid(day: I64, kind: I64, ids: U64, count: I64, viewers: Rows) -> Grid:
     place = order[np.minimum(np.searchsorted(code[:split], code[split:], sorter=order), split - 1)] if split else number
     assert split or not len(viewers), "viewers belong to counted heads"
     zero = np.zeros(split, np.int64)
-    cell, register = grid.merged_registers(place.astype(np.int64), grid.packed_registers(slot, viewers.v))
-    return Grid(bucket=day, type=kind, region=zero, source=zero, count=count, cell=cell, register=register)
+    end, register = grid.merged_registers(place.astype(np.int64), grid.packed_registers(slot, viewers.v), split)
+    return Grid(bucket=day, type=kind, region=zero, source=zero, count=count, end=end, register=register)
 
 
 def _views(totals: Grid, period: Period) -> int:
@@ -123,4 +123,4 @@ def viewers_of(viewers: Rows) -> float:
     top_values = np.zeros(fold.HEAD_REGISTERS, np.int64)
     np.maximum.at(top_values, (viewers.b & np.uint64(fold.SLOT_VALUES)).astype(np.int64), viewers.v)
     held = top_values[top_values > 0]
-    return float(sketch.estimates(np.zeros(len(held), np.int64), held, 1, fold.HEAD_REGISTERS)[0])
+    return float(sketch.estimates(np.array([len(held)]), held, fold.HEAD_REGISTERS)[0])

@@ -78,19 +78,30 @@ NEEDS_OFFER = _types(EventType.OFFER_IMPRESSION, EventType.OFFER_CLICK, EventTyp
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """When a batch came, by our clock and by its sender's."""
+    """When events came, by our clock and by their sender's: for all at once or each."""
 
-    received_ms: int
-    sent_ms: int = 0  # 0: not said
+    received_ms: int | I64
+    sent_ms: int | I64 = 0  # 0: not said
     # A backfill may hold events of any age.
-    late_ms_max: int = LATE_MS_MAX
+    late_ms_max: int | I64 = LATE_MS_MAX
+
+    @classmethod
+    def of_each(cls, parts: "Sequence[tuple[int, Arrival]]") -> "Arrival":
+        """The arrivals of so many events each, event by event."""
+        if len(parts) == 1:
+            return parts[0][1]
+        counts = [count for count, _ in parts]
+        columns = zip(*((each.received_ms, each.sent_ms, each.late_ms_max) for _, each in parts), strict=True)
+        received, sent, late = (np.repeat(np.array(column, np.int64), counts) for column in columns)
+        return cls(received_ms=received, sent_ms=sent, late_ms_max=late)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """The events kept, and the rejections of the rest."""
+    """The events kept, which those are, and the rejections of the rest."""
 
     events: Events
+    is_kept: Bools
     rejected: tuple[Rejection, ...]
 
 
@@ -114,11 +125,12 @@ def check(
         checks += _found(_where(raw.titles, title_is_new), Reason.TITLE_LIMIT, text)
     events = _kept(raw, derived, arrival, key)
     if not checks:
-        return Checked(events=events, rejected=())
+        return Checked(events=events, is_kept=np.ones(len(raw), bool), rejected=())
     reason = np.zeros(len(raw), np.uint8)
     for place, (bad, _, _) in enumerate(checks, start=1):
         reason[bad & (reason == 0)] = place
-    return Checked(events=events.take(reason == 0), rejected=_rejections(raw, reason, checks))
+    is_kept = reason == 0
+    return Checked(events=events.take(is_kept), is_kept=is_kept, rejected=_rejections(raw, reason, checks))
 
 
 def _rejections(raw: RawEvents, reason: U8, checks: Sequence[Check]) -> tuple[Rejection, ...]:
@@ -161,14 +173,14 @@ def _is_of_ids(data: U8) -> bool:
 def _derived_ms(times_ms: I64, arrival: Arrival) -> I64:
     """When events happened by our clock: the device's time corrected by the difference of clocks."""
     received = arrival.received_ms
-    skew = received - arrival.sent_ms if arrival.sent_ms else 0
-    corrected = times_ms + (skew if abs(skew) >= SKEW_MS_MIN else 0)
+    skew = np.where(arrival.sent_ms == 0, 0, received - arrival.sent_ms)
+    corrected = times_ms + np.where(np.abs(skew) >= SKEW_MS_MIN, skew, 0)
     return np.where(times_ms == 0, received, corrected)
 
 
 def _untimely(derived: I64, arrival: Arrival) -> list[Check]:
-    late = derived < max(arrival.received_ms - arrival.late_ms_max, EPOCH_MS)
-    ahead = derived > min(arrival.received_ms + AHEAD_MS_MAX, END_MS - 1)
+    late = derived < np.maximum(arrival.received_ms - arrival.late_ms_max, EPOCH_MS)
+    ahead = derived > np.minimum(arrival.received_ms + AHEAD_MS_MAX, END_MS - 1)
     return [
         *_found(late, Reason.TOO_LATE, "time is more than 48 hours ago"),
         *_found(ahead, Reason.IN_FUTURE, "time is more than 5 minutes ahead"),

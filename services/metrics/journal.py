@@ -36,9 +36,9 @@ OVERLOADED_RETRY_S = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What became of a batch: how many of its events count, and where it lies."""
+    """What became of a batch: which of its events count, and where it lies."""
 
-    accepted_count: int
+    is_counted: Bools
     position: int
 
 
@@ -67,7 +67,7 @@ class Journal:
     async def append(self, events: Events) -> Written:
         """Returns when the events are durable and folded."""
         if not len(events):
-            return Written(accepted_count=0, position=self._rollups.memory.position)
+            return Written(is_counted=np.zeros(0, bool), position=self._rollups.memory.position)
         if self.pending_count + len(events) > self._pending_events_max:
             raise IngestOverloaded(retry_after_s=OVERLOADED_RETRY_S)
         waiting = Waiting(events=events, answer=asyncio.get_running_loop().create_future())
@@ -172,7 +172,7 @@ def _answer(batch: list[Waiting], fresh: Bools, position: int) -> None:
     ends = np.cumsum([len(waiting.events) for waiting in batch])
     for waiting, part in zip(batch, np.split(fresh, ends[:-1]), strict=True):
         if not waiting.answer.done():
-            waiting.answer.set_result(Written(accepted_count=int(part.sum()), position=position))
+            waiting.answer.set_result(Written(is_counted=part, position=position))
 
 
 def _fail(batch: list[Waiting]) -> None:

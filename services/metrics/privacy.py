@@ -49,9 +49,9 @@ def _short_rests(
     cells: Grid, parent: I64, pooled: Bools, parents: int, viewers_min: int, registers: int = sketch.REGISTERS
 ) -> Bools:
     """Which parents have a rest that is not empty and under k."""
-    held = pooled[cells.cell] if len(cells.cell) else np.zeros(0, bool)
-    cell, register = merged_registers(parent[cells.cell[held]], cells.register[held])
-    viewers = np.rint(sketch.estimates(cell, values_of(register), parents, registers))
+    rest = cells.take(pooled)
+    end, register = merged_registers(np.repeat(parent[pooled], rest.held()), rest.register, parents)
+    viewers = np.rint(sketch.estimates(end, values_of(register), registers))
     has_rest = np.bincount(parent[pooled], minlength=parents) > 0
     return has_rest & (viewers < viewers_min)
 

@@ -68,14 +68,16 @@ def _leading_zeros(values: U64) -> I64:
     return zeros
 
 
-def estimates(group: I64, value: I64 | U32, groups: int, registers: int = REGISTERS) -> F64:
-    """Distinct viewers of each group; one row for each register of it that was touched.
+def estimates(end: I64, value: I64 | U32, registers: int = REGISTERS) -> F64:
+    """Distinct viewers of groups whose touched registers' values lie one group's after another's, up to each `end`.
 
     With values below the highest a register can hold, Ertl's algorithm is alpha m^2 over the sum of 2^-value of the
     touched registers and of m sigma(untouched / m); sigma is looked up.
     """
-    held = np.bincount(group, minlength=groups)
-    powers = np.bincount(group, _POWERS[value], groups)
+    held = np.diff(end, prepend=0)
+    powers = np.zeros(len(end))
+    if len(value):
+        powers[held > 0] = np.add.reduceat(_POWERS[value], (end - held)[held > 0])
     with np.errstate(divide="ignore"):
         found: F64 = _ALPHA * registers * registers / (_untouched(registers)[registers - held] + powers)
     return found
@@ -104,7 +106,7 @@ def estimate(slots: U64, values: I64) -> float:
     top = np.zeros(REGISTERS, np.int64)
     np.maximum.at(top, slots.astype(np.int64), values)
     held = top[top > 0]
-    return float(estimates(np.zeros(len(held), np.int64), held, 1)[0])
+    return float(estimates(np.array([len(held)]), held)[0])
 
 
 def interval(count: float) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from protos.metrics.v1 import metrics_pb2 as pb
 from protos.metrics.v1 import metrics_pb2_grpc
 from services.metrics.domain import Period
+from services.metrics.rpc.desk import Desk
 from services.metrics.service.board import Board
 from services.metrics.service.findings import Found
 from services.metrics.service.ingest import Ingest
@@ -42,16 +43,16 @@ class MetricsServicer(metrics_pb2_grpc.MetricsServiceServicer):
 
     def __init__(self, ingest: Ingest, reports_: Reports, board: Board, found: Found) -> None:
         self._ingest, self._reports, self._board, self._found = ingest, reports_, board, found
+        self._desk = Desk(ingest)
 
     async def RecordEvents(self, request: pb.RecordEventsEnvelope, _: Call) -> pb.RecordEventsResponse:  # type: ignore[override]
-        batches, sent_ms = events.batches_of(request, self._ingest.key), events.sent_ms(request)
-        receipt = await self._ingest.record_events(batches, sent_ms)
+        receipt = await self._desk.record(request, events.sent_ms(request))
         return events.receipt(receipt)
 
     async def ImportEvents(self, requests: AsyncIterator[pb.ImportEventsRequest], _: Call) -> pb.ImportEventsResponse:
-        pieces = (events.batches_of(request, self._ingest.key) async for request in requests)
-        receipt, rejected_count = await self._ingest.import_events(pieces)
-        return events.import_receipt(receipt, rejected_count)
+        pieces = ((events.count_of(request), self._desk.backfill(request)) async for request in requests)
+        tally = await self._ingest.import_events(pieces)
+        return events.import_receipt(tally.total, tally.rejected_count)
 
     async def BatchGetVideoCounts(
         self, request: pb.BatchGetVideoCountsRequest, _: Call

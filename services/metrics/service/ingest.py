@@ -1,10 +1,10 @@
-"""Taking events in: record_events, import_events, batch_get_video_counts, get_ingest_info."""
+"""Taking events in: take, import_events, batch_get_video_counts, get_ingest_info."""
 
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from prometheus_client import Counter
@@ -13,10 +13,10 @@ from chassis.clock import Clock
 from chassis.telemetry import Telemetry
 from services.metrics import digest, intake, keys
 from services.metrics.answers import IngestInfo
-from services.metrics.columns import Events, RawEvents, concatenated
-from services.metrics.domain import MINUTE_MS, Agent, EventType, Reason, Receipt, Rejection, VideoCounts
+from services.metrics.columns import RawEvents, concatenated
+from services.metrics.domain import I64, MINUTE_MS, Agent, Bools, EventType, Reason, Receipt, Rejection, VideoCounts
 from services.metrics.fold import NUMBERS, Table
-from services.metrics.intake import Arrival
+from services.metrics.intake import Arrival, Checked
 from services.metrics.journal import Journal
 from services.metrics.pages import RollupsMoved
 from services.metrics.query import Query
@@ -26,14 +26,22 @@ from services.metrics.texts import Texts
 REJECTED_SHOWN_MAX = 100
 # An entry of the log holds what came while the one before was written.
 PIECES_AT_ONCE = 16
-ANY_AGE_MS = 1 << 62
+NOTHING = Receipt(accepted_count=0, duplicate_count=0, rejected=(), log_position=0)
 
 
-class _Tally:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A request's events among those of others."""
+
+    count: int
+    arrival: Arrival
+
+
+class Tally:
     """The sum of an import."""
 
     def __init__(self) -> None:
-        self.total = Receipt(accepted_count=0, duplicate_count=0, rejected=(), log_position=0)
+        self.total = NOTHING
         self.rejected_count = self._seen = 0
 
     async def add(self, count: int, under_way: Awaitable[Receipt]) -> None:
@@ -85,18 +93,33 @@ class Ingest:
         self._duplicate_count = 0
         self._rejected_counts: dict[Reason, int] = {}
 
-    async def record_events(self, batches: Sequence[RawEvents], sent_ms: int) -> Receipt:
-        """Checks, writes and folds a batch."""
-        return await self._taken(batches, Arrival(received_ms=self._now_ms(), sent_ms=sent_ms))
+    def now_ms(self) -> int:
+        return int(self._clock.now().timestamp() * 1000)
 
-    async def import_events(self, pieces: AsyncIterator[Sequence[RawEvents]]) -> tuple[Receipt, int]:
-        """Takes events of any age, pieces side by side so that they share log entries; also how many were rejected."""
-        tally = _Tally()
+    async def take(self, batches: Sequence[RawEvents], parts: Sequence[Part]) -> list[Receipt]:
+        """Checks, writes and folds the events of several requests, which lie one after another; a receipt for each."""
+        if not sum(part.count for part in parts):
+            return [replace(NOTHING, log_position=self._rollups.memory.position) for _ in parts]
+        raw, arrival = concatenated(batches), Arrival.of_each([(part.count, part.arrival) for part in parts])
+        checked = intake.check(raw, arrival, self.key, title_is_new=self._title_limit())
+        written = await self._journal.append(checked.events)
+        self._observe(checked, int(written.is_counted.sum()))
+        is_counted = np.zeros(len(raw), bool)
+        is_counted[np.flatnonzero(checked.is_kept)] = written.is_counted
+        ends = np.cumsum([part.count for part in parts])
+        by_part = zip(
+            np.split(is_counted, ends[:-1]), np.split(checked.is_kept, ends[:-1]), _shared(checked.rejected, ends),
+            strict=True,
+        )  # fmt: skip
+        return [_receipt(*each, written.position) for each in by_part]
+
+    async def import_events(self, pieces: AsyncIterator[tuple[int, Coroutine[None, None, Receipt]]]) -> Tally:
+        """Takes pieces of so many events each, some side by side so that they share log entries."""
+        tally = Tally()
         under_way: deque[tuple[int, asyncio.Task[Receipt]]] = deque()
         try:
-            async for batches in pieces:
-                arrival = Arrival(received_ms=self._now_ms(), late_ms_max=ANY_AGE_MS)
-                under_way.append((sum(map(len, batches)), asyncio.create_task(self._taken(batches, arrival))))
+            async for count, piece in pieces:
+                under_way.append((count, asyncio.create_task(piece)))
                 if len(under_way) >= PIECES_AT_ONCE:
                     await tally.add(*under_way.popleft())
             while under_way:
@@ -104,50 +127,24 @@ class Ingest:
         finally:
             for _, task in under_way:
                 task.cancel()
-        return tally.total, tally.rejected_count
-
-    def _now_ms(self) -> int:
-        return int(self._clock.now().timestamp() * 1000)
-
-    async def _taken(self, batches: Sequence[RawEvents], arrival: Arrival) -> Receipt:
-        kept: list[Events] = []
-        rejected: list[Rejection] = []
-        offset = 0
-        for raw in batches:
-            checked = intake.check(raw, arrival, self.key, title_is_new=self._title_limit())
-            kept.append(checked.events)
-            rejected += [replace(each, index=each.index + offset) for each in checked.rejected]
-            offset += len(raw)
-        events = concatenated(kept) if kept else None
-        count = 0 if events is None else len(events)
-        if events is None or not count:
-            self._observe(events, 0, 0, rejected)
-            position = self._rollups.memory.position
-            return Receipt(accepted_count=0, duplicate_count=0, rejected=tuple(rejected), log_position=position)
-        written = await self._journal.append(events)
-        self._observe(events, written.accepted_count, count - written.accepted_count, rejected)
-        return Receipt(
-            accepted_count=written.accepted_count,
-            duplicate_count=count - written.accepted_count,
-            rejected=tuple(rejected),
-            log_position=written.position,
-        )
+        return tally
 
     def _title_limit(self) -> Callable[[str], bool] | None:
         numbers = self._rollups.memory.title_numbers
         return None if len(numbers) < self._titles_max else lambda name: name not in numbers
 
-    def _observe(self, events: Events | None, accepted: int, duplicates: int, rejected: Sequence[Rejection]) -> None:
+    def _observe(self, checked: Checked, accepted: int) -> None:
+        events, duplicates = checked.events, len(checked.events) - accepted
         self._accepted.inc(accepted)
         self._duplicates.inc(duplicates)
         self._duplicate_count += duplicates
-        for each in rejected:
+        for each in checked.rejected:
             self._rejected[each.reason].inc()
             self._rejected_counts[each.reason] = self._rejected_counts.get(each.reason, 0) + 1
-        if events is not None and len(events):
+        if len(events):
             self._nonhuman.inc(int((events.agent != Agent.HUMAN).sum()))
-            # One sample a batch: the median event stands for it.
-            self._late.observe(max(0.0, (self._now_ms() - float(np.median(events.derived_ms))) / 1000))
+            # One sample for all that came together: the median event stands for it.
+            self._late.observe(max(0.0, (self.now_ms() - float(np.median(events.derived_ms))) / 1000))
 
     async def batch_get_video_counts(self, video_ids: Sequence[str]) -> tuple[list[VideoCounts], int]:
         """Exact lifetime counts, and as of when."""
@@ -172,6 +169,26 @@ class Ingest:
             as_of_ms=memory.time_ms,
             rollup_digest=await rollup_digest(self._rollups) if with_digest else "",
         )
+
+
+def _shared(rejected: Sequence[Rejection], ends: I64) -> list[list[Rejection]]:
+    """Each part's rejections, their places counted from its start."""
+    found: list[list[Rejection]] = [[] for _ in ends]
+    for each in rejected:
+        part = int(np.searchsorted(ends, each.index, "right"))
+        start = int(ends[part - 1]) if part else 0
+        found[part].append(replace(each, index=each.index - start))
+    return found
+
+
+def _receipt(is_counted: Bools, is_kept: Bools, rejected: Sequence[Rejection], position: int) -> Receipt:
+    accepted = int(is_counted.sum())
+    return Receipt(
+        accepted_count=accepted,
+        duplicate_count=int(is_kept.sum()) - accepted,
+        rejected=tuple(rejected),
+        log_position=position,
+    )
 
 
 def _counts(video_id: str, by_type: dict[int, int]) -> VideoCounts:

@@ -1,6 +1,8 @@
 """Events: from messages or columns to checked-for-shape columns, and what became of them back."""
 
+import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from operator import attrgetter
 
 import numpy as np
@@ -9,7 +11,7 @@ from google.protobuf.message import DecodeError
 from chassis.errors import InvalidArgument, Violation
 from protos.metrics.v1 import metrics_pb2 as pb
 from services.metrics import digest
-from services.metrics.columns import Coded, RawEvents
+from services.metrics.columns import Coded, RawEvents, concatenated
 from services.metrics.domain import I64, Receipt, Rejection, VideoCounts
 from services.metrics.texts import Texts
 from services.metrics.wire import scan, times
@@ -42,19 +44,41 @@ _TIME, _TAGS = attrgetter("time"), attrgetter("hashtag_names")
 Request = pb.RecordEventsEnvelope | pb.RecordEventsRequest | pb.ImportEventsRequest
 
 
-def batches_of(request: Request, key: digest.Key) -> tuple[RawEvents, ...]:
-    """The events of a request, at most 1,000: those in messages, then those in columns."""
-    count = len(request.events) + len(request.columns.ids)
-    if count > EVENTS_MAX:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """The events of a request: messages as their bytes, not yet read, and columns."""
+
+    messages: Sequence[bytes]
+    columns: RawEvents | None = None
+
+    def __len__(self) -> int:
+        return len(self.messages) + (0 if self.columns is None else len(self.columns))
+
+
+def sent(request: Request) -> Sent:
+    """What a request holds, at most 1,000 events."""
+    if count_of(request) > EVENTS_MAX:
         raise InvalidArgument(
             violations=[Violation("events", f"at most {EVENTS_MAX} events a batch, columns included")]
         )
-    found = []
-    if request.events:
-        found.append(of_serialised(_serialised(request), key))
-    if request.HasField("columns"):
-        found.append(of_columns(request.columns))
-    return tuple(found)
+    columns = of_columns(request.columns) if request.HasField("columns") else None
+    return Sent(messages=_serialised(request), columns=columns)
+
+
+def count_of(request: Request) -> int:
+    return len(request.events) + len(request.columns.ids)
+
+
+def together(group: Sequence[Sent], key: digest.Key) -> RawEvents | None:
+    """The messages of several requests; None where each must be read alone."""
+    messages = list(itertools.chain.from_iterable(each.messages for each in group))
+    return scan.columns(messages, key) if messages else None
+
+
+def alone(one: Sent, key: digest.Key) -> RawEvents:
+    """A request's events: those in messages, then those in columns."""
+    parts = [of_serialised(one.messages, key)] if one.messages or one.columns is None else []
+    return concatenated([*parts, *([] if one.columns is None else [one.columns])])
 
 
 def _serialised(request: Request) -> list[bytes]:

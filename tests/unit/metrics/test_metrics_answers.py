@@ -218,9 +218,8 @@ def sorted_cells(atoms):
     """Cells with their registers, whatever their order."""
     cells = zip(*(getattr(atoms.grid, name).tolist() for name in ("bucket", "type", "region", "source", "count")),
                 atoms.shown.tolist(), strict=True)  # fmt: skip
-    return sorted(
-        (*cell, tuple(atoms.grid.register[atoms.grid.cell == place].tolist())) for place, cell in enumerate(cells)
-    )
+    registers = np.split(atoms.grid.register, atoms.grid.end[:-1])
+    return sorted((*cell, tuple(own.tolist())) for cell, own in zip(cells, registers, strict=True))
 
 
 def test_a_report_has_bounds():

@@ -36,14 +36,14 @@ def a_grid(cells):
         owner.append(np.full(viewers, row))
     empty = np.zeros(0, np.int64)
     cell, slot, value = (np.concatenate(part) if part else empty for part in (owner, slots, values))
-    cell, register = merged_registers(cell, packed_registers(slot, value))
+    end, register = merged_registers(cell, packed_registers(slot, value), len(chosen))
     return Grid(
         bucket=np.array([DAY + c[0] * DAY_MINUTES + c[1] * 60 for _, c, _ in chosen], np.int64),
         type=np.array([KINDS[0]] * len(chosen), np.int64),
         region=np.array([keys.region_code(c[2]) for _, c, _ in chosen], np.int64),
         source=np.array([c[3] for _, c, _ in chosen], np.int64),
         count=np.array([1 << place for place, _, _ in chosen], np.int64),
-        cell=cell, register=register,
+        end=end, register=register,
     )  # fmt: skip
 
 
@@ -180,7 +180,7 @@ def test_a_day_under_k_viewers_is_in_no_answer():
 def test_events_without_viewers_are_never_shown():
     hours = a_grid({(0, 0, "US", 1): 1})
     blank = Grid(**{n: getattr(hours, n) for n in ("bucket", "type", "region", "source")}, count=np.array([5_000]),
-                 cell=np.zeros(0, np.int64), register=np.zeros(0, np.uint32))  # fmt: skip
+                 end=np.zeros(1, np.int64), register=np.zeros(0, np.uint32))  # fmt: skip
     published = privacy.publish_title(blank, blank, K)
     choice = Choice(period=Period(start=DAY, end=DAY + 1440), granularity=Granularity.HOUR)
     assert report.totals(published, choice)[0].is_suppressed
