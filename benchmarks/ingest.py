@@ -5,10 +5,10 @@ messages and as columns, against a plain dictionary fold), through the RPC to th
 the same events), seconds until a report shows them, memory after ten million events of 100,000 titles, and the time of
 a 90-day hourly report. The last line of --json is one object.
 
-Measured on two cores of a Zen 4 with nothing else to do, in three and a half minutes: 400,000 messages and 449,000
-events as columns a CPU-second, 8.5 times a dictionary fold; through the RPC 166,000 a second, 10 times insert_many,
-shown after 22 ms; 672 MB, after reports 805; 90 days by hour p99 73 ms cold, 2.8 ms warm, and over one million events
-(`--events 1000000`) 40 and 5.7 ms. Reports are asked once what came is stored and merged; while that goes on they wait
+Measured on two cores of a Zen 4 with nothing else to do, in three and a half minutes: 544,000 messages and 496,000
+events as columns a CPU-second, 11.6 times a dictionary fold; through the RPC 162,000 a second, 8 times insert_many,
+shown after 15 ms; 662 MB, after reports 705; 90 days by hour p99 43 ms cold, 3.3 ms warm, and over one million events
+(`--events 1000000`) 19 and 2.3 ms. Reports are asked once what came is stored and merged; while that goes on they wait
 for the store.
 """
 

@@ -3,11 +3,12 @@
 Usual is the seasonal median: of the same hour (smoothed over its neighbours) on the 14 days before, times how that hour
 of the week ran against it in the weeks before (weekends are livelier), scaled by how the last 24 hours ran against
 theirs. The distance is the signed root of the Poisson deviance, 2 (x ln(x/λ) − (x − λ)),
-which is normal with standard deviation 1 far into the tails even for small counts (McCullagh & Nelder 1989), over
-1.4826 MAD of the title's own distances, at least 1, by the hour and by the minute.
-Windows of 1, 5 and 10 minutes catch a rise early or when it is slight; hours find what history was imported.
+which is normal with standard deviation 1 far into the tails even for small counts (McCullagh & Nelder 1989), over how
+far the title's own distances stray, at least 1, by the hour and by the minute.
+Windows of 5 and 10 minutes catch a rise early or when it is slight; hours find what history was imported.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,14 @@ MAD_TO_SIGMA = 1.4826
 # A year has 525,600 windows that end at another minute; with these limits all of them together give fewer than one
 # false alarm a title-year (tests/unit/metrics/test_metrics_spikes_and_insights.py measures it on shuffled minutes).
 SCORE_MIN = 4.75
-WINDOW_SCORES_MIN = {1: 5.3, 5: 5.0, 10: SCORE_MIN}  # by width in minutes
+WINDOW_SCORES_MIN = {5: 5.0, 10: SCORE_MIN}  # by width in minutes
+# How far minutes stray is told by their greatest distances, too: this quantile of them, and of the normal distribution.
+TAIL_SHARE, TAIL_NORMAL = 0.99, 2.326
+# Whose minutes stray more than by chance has more great distances than a normal distribution: they must be greater by
+# up to so much (on shuffled minutes of bursty titles 1 is too little; a spike of 3 sigma for ten minutes is twice it).
+BURSTY_FACTOR_MAX = 1.5
+# The last minutes may be a spike: they do not tell how far minutes stray.
+YOUNG_MINUTES = 180
 EXCESS_MIN = 10.0
 # An hour of the week is compared with the same one of so many weeks, as the median over five hours around it; so many
 # events more in each keep a quiet title's weeks from telling anything.
@@ -92,10 +100,15 @@ def season(hours: F64, known_hours: int | None = None) -> Season:
 
 
 def _sigma(distances: F64) -> float:
-    """How far distances stray, in those of a Poisson count; never less than one."""
+    """How far distances stray, in those of a Poisson count, by the median, which no spike moves; at least one."""
     if not len(distances):
         return 1.0
     return max(MAD_TO_SIGMA * float(np.median(np.abs(distances - np.median(distances)))), 1.0)
+
+
+def _reach(distances: F64) -> float:
+    """How far they stray by their greatest, which bursts that come every day raise."""
+    return float(np.quantile(distances, TAIL_SHARE)) / TAIL_NORMAL
 
 
 def _week(hours: F64, rate: F64) -> F64:
@@ -149,7 +162,7 @@ def distance(count: F64, expected: F64) -> F64:
 def hourly_alarms(hours: F64, start_minute: int) -> list[Alarm]:
     """Spikes of a series of hours."""
     found = season(hours)
-    score = distance(hours, found.rate) / found.sigma
+    score = distance(hours, found.rate) / _demanded(found.sigma)
     high = (score >= SCORE_MIN) & (hours - found.rate >= EXCESS_MIN) & (hours >= found.least)
     high[:HOURS_A_DAY] = False
     return _alarms(high, score, hours, found.rate, start_minute, HOUR_MINUTES)
@@ -165,13 +178,26 @@ def minute_alarms(
     for width, score_min in WINDOW_SCORES_MIN.items():
         count, usual = _trailing(minutes, width), _trailing(expected, width)
         apart = distance(count, usual)
-        score = apart / (max(sigma, _sigma(apart)) if len(minutes) >= OWN_MINUTES_MIN else sigma)
+        score = _among_own(apart, sigma) if len(minutes) >= OWN_MINUTES_MIN else apart / sigma
         over = (score >= score_min) & (count - usual >= EXCESS_MIN) & (count >= _trailing(least, width))
         # The whole window belongs to the spike.
         for back in range(width):
             high[: len(high) - back] |= over[back:]
         best = np.maximum(best, score)
     return _alarms(high, best, minutes, expected, start_minute, 1)
+
+
+def _among_own(apart: F64, sigma: float) -> F64:
+    """Scores of a day of minutes, as the title's own minutes lie and stray."""
+    older = apart[:-YOUNG_MINUTES]
+    middle = max(float(np.median(older)), 0.0)
+    own = max(_sigma(older), _reach(older - middle))
+    return (apart - middle) / max(sigma, _demanded(own))
+
+
+def _demanded(own: float) -> float:
+    """What a distance is divided by where a title's own stray so far."""
+    return own * min(math.sqrt(own), BURSTY_FACTOR_MAX)
 
 
 def _trailing(values: F64, width: int) -> F64:

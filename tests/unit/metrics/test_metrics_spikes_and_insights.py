@@ -62,6 +62,32 @@ def test_the_shuffled_control_has_at_most_one_false_alarm_a_title_year(per_minut
     assert alarms <= 1
 
 
+def as_watched(minutes, from_day):
+    """Alarms as the watch looks for them: of the last three hours, with the minutes of the day before them."""
+    hours = minutes.reshape(-1, 60).sum(axis=1)
+    season, found = spikes.season(hours), []
+    expected, least = (spikes.minute_rates(rate, 0, 0, len(minutes)) for rate in (season.rate, season.least))
+    for now in range((from_day * 24 + 3) * 60, len(minutes) + 1, 180):
+        day = slice(now - MINUTES_A_DAY, now)
+        each = spikes.minute_alarms(minutes[day], expected[day], season.sigma, now - MINUTES_A_DAY, least[day])
+        found += [alarm for alarm in each if alarm.end > now - 180]
+    return found + [alarm for alarm in spikes.hourly_alarms(hours, 0) if alarm.start >= from_day * MINUTES_A_DAY]
+
+
+@pytest.mark.parametrize("is_shuffled", [False, True])
+@pytest.mark.parametrize("per_minute", [5, 20, 100])
+def test_a_title_whose_every_minute_is_bursty_has_at_most_one_false_alarm_a_title_year(per_minute, is_shuffled):
+    """Five titles of 73 days with a past, each minute's rate drawn anew between almost nothing and the threefold."""
+    alarms, days = 0, 87
+    for title in range(5):
+        rng = np.random.default_rng(title)
+        minutes = rng.poisson(usual(per_minute, days) * rng.gamma(2, 0.5, days * MINUTES_A_DAY)).astype(float)
+        if is_shuffled:
+            minutes = rng.permuted(minutes.reshape(days, MINUTES_A_DAY), axis=0).reshape(-1)
+        alarms += len(as_watched(minutes, 14))
+    assert alarms <= 1
+
+
 @pytest.mark.parametrize("per_minute", [5, 20, 200])
 def test_weekends_are_no_spikes_once_there_is_a_week_to_compare_with(per_minute):
     """Two titles whose Saturdays and Sundays are half as lively again, of the first fortnight on: 0.4 title-years."""
@@ -93,6 +119,25 @@ def test_a_planted_spike_of_three_sigma_is_found_within_ten_minutes(per_minute):
         season = spikes.season(hours, at // 60)
         expected = spikes.minute_rates(season.rate, 0, at - 110, 120)
         late += not spikes.minute_alarms(seen[at - 110 : at + 10], expected, season.sigma, at - 110)
+    assert late <= 2  # 95 %
+
+
+@pytest.mark.parametrize("per_minute", [2, 20, 100])
+def test_it_is_found_among_the_minutes_of_its_day_too(per_minute):
+    """As the watch sees it ten minutes after it began."""
+    days, late = 16, 0
+    rng = np.random.default_rng(9)
+    base = usual(per_minute, days)
+    for trial in range(40):
+        minutes = traffic(per_minute, days, 100 + trial)
+        at = 15 * MINUTES_A_DAY + int(rng.integers(0, MINUTES_A_DAY - 60))
+        minutes[at : at + 10] += rng.poisson(3 * np.sqrt(base[at : at + 10]))
+        hours = minutes.reshape(-1, 60).sum(axis=1)
+        hours[at // 60 :] = 0  # have not happened yet
+        season, since = spikes.season(hours, at // 60), at + 10 - MINUTES_A_DAY
+        expected = spikes.minute_rates(season.rate, 0, since, MINUTES_A_DAY)
+        found = spikes.minute_alarms(minutes[since : at + 10], expected, season.sigma, since)
+        late += not [alarm for alarm in found if alarm.end > at]
     assert late <= 2  # 95 %
 
 
