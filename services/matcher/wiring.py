@@ -101,6 +101,7 @@ async def wire(outside: Outside) -> Wired:
     clock, new_id, token_key = StoreClock(outside.clock), outside.new_id, outside.token_key
     shelf = _shelf(outside)
     await shelf.ensure_indexes()
+    await shelf.segments.announce(clock.now())
     touch_index, seen = TouchIndex(), SeenVideos()
     index = LiveIndex(clock, outside.engine_of, outside.text_class)
     regime = RegimeFollower(shelf.state, shelf.versions, index, clock=clock, telemetry=outside.telemetry)
@@ -152,6 +153,7 @@ async def wire(outside: Outside) -> Wired:
         oversight=oversight,
         background=(
             back_catalog.remember,
+            back_catalog.keep_announced,
             follower.follow,
             follower.touch,
             regime.follow,
@@ -167,7 +169,7 @@ def _shelf(outside: Outside) -> Shelf:
     pictures = FramePictures(
         outside.database, days=outside.frame_picture_days, videos_max=outside.frame_picture_videos_max
     )
-    return Shelf.of(outside.database, pictures)
+    return Shelf.of(outside.database, pictures, outside.new_id())
 
 
 def _looking(outside: Outside, shelf: Shelf, queue: LookQueue, clock: StoreClock) -> Looking:

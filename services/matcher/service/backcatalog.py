@@ -17,6 +17,7 @@ ARCHIVES_PER_STEP_MAX = 500
 FOOTPRINTS_PER_READ = 200
 SHAPES_PER_LOOK = 8  # then calls have their turn: 20 new titles kept them waiting for 65 ms
 COMMIT_LAG_S = 60.0  # a batch gets its id before its commit, which its call's deadline bounds
+ANNOUNCE_EVERY_S = 3_600.0
 
 Decode = Callable[[bytes, bytes], Video]
 
@@ -51,6 +52,12 @@ class BackCatalog:
         self._seen.complete()
         self._is_remembered.set()
 
+    async def keep_announced(self) -> None:
+        """Background: others look for the batches of this process as long as it says that it writes."""
+        while True:
+            await asyncio.sleep(ANNOUNCE_EVERY_S)
+            await self._segments.announce(self._clock.now())
+
     async def remembered(self) -> None:
         await self._is_remembered.wait()
 
@@ -81,10 +88,11 @@ class BackCatalog:
             at, count = at + len(chosen), _next_count(len(chosen), len(videos))
 
     async def _take_in(self) -> None:
-        """What was stored since the last look, here or in another process."""
+        """What other processes stored since the last look; this one knows its own."""
         await self.remembered()
         settled_s = self._clock.now().timestamp() - COMMIT_LAG_S
-        await self._know(await self._segments.ids_after(self._known_until))
+        for writer in await self._segments.others():
+            await self._know(await self._segments.ids_of(writer, self._known_until))
         self._known_until = ids.earliest(settled_s)
 
     async def _know(self, archive_ids: Iterable[str]) -> None:

@@ -239,16 +239,20 @@ class Matching:
             archives=[archive] if archive else [],
             requests=[{"_id": request.id, "h": request.body_hash, "t": now}] if request.id else [],
         )
-        await self.write(written, unit)
-        if archive:
-            self._touch_index.add(archive.id, archive.tokens, tags, len(archived))
-            self._seen.add(archive.video_ids)
+        try:
+            await self.write(written, unit)
+        finally:
+            # Also where nobody knows whether it was written: no other process will tell this one of it.
+            if archive:
+                self._touch_index.add(archive.id, archive.tokens, tags, len(archived))
+                self._seen.add(archive.video_ids)
         self._counts.update(bin_of(match.candidate.probability) for each in written for match in each.video.matches)
 
     def _archive(self, videos: Sequence[Video]) -> tuple[Archive, frozenset[str]]:
         footprint = touched.footprint_of(*videos)
         archive = Archive(
             id=self._new_id(),
+            writer=self._shelf.segments.writer,
             video_ids=tuple(video.id for video in videos),
             digests=tuple(video.digest for video in videos),
             bodies=tuple(video.body for video in videos),

@@ -28,11 +28,11 @@ class Shelf:
     pictures: FramePictures
 
     @classmethod
-    def of(cls, database: Database, pictures: FramePictures) -> "Shelf":
+    def of(cls, database: Database, pictures: FramePictures, writer: str) -> "Shelf":
         return cls(
             database=database,
             videos=Videos(database),
-            segments=Segments(database),
+            segments=Segments(database, writer),
             tasks=Tasks(database),
             appeals=Appeals(database),
             audit=Audit(database),

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from chassis.mongo import Database, deadline
 from services.matcher.store.documents import INDEX_S, Document
 
 DIGEST_BYTES = 16
 SCAN_S = 120.0
+LAST_ID = "~"  # sorts after every id
+# A process announces itself once an hour; who did not for so long writes no more.
+WRITER_KEPT = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +22,7 @@ class Archive:
     """
 
     id: str
+    writer: str
     video_ids: tuple[str, ...]
     digests: tuple[bytes, ...]
     bodies: tuple[bytes, ...]
@@ -49,7 +54,7 @@ def segment_document(archive: Archive) -> Document:
     assert all(len(digest) == DIGEST_BYTES for digest in archive.digests), "digests have one length"
     return {
         "_id": archive.id,
-        "at": archive.id,  # once more: not every store walks along _id without reading all of it
+        "at": _place(archive.writer, archive.id),
         "ids": list(archive.video_ids),
         "ds": b"".join(archive.digests),
         "bs": list(archive.bodies),
@@ -58,16 +63,36 @@ def segment_document(archive: Archive) -> Document:
     }
 
 
-class Segments:
-    """Reads the archive."""
+def _place(writer: str, archive_id: str) -> str:
+    """Where a batch lies among those of its writer: others read only what they did not write themselves."""
+    return f"{writer}:{archive_id}"
 
-    def __init__(self, database: Database) -> None:
+
+class Segments:
+    """Reads the archive; `writer` names this process in it."""
+
+    def __init__(self, database: Database, writer: str) -> None:
         self._segments = database.segments
+        self._writers = database.archive_writers
+        self.writer = writer
 
     async def ensure_indexes(self) -> None:
         with deadline(INDEX_S):
             await self._segments.create_index("ids")
             await self._segments.create_index("at")
+
+    async def announce(self, now: datetime) -> None:
+        """Tells other processes that this one writes; those that did not for long are forgotten."""
+        with deadline():
+            await self._writers.update_one({"_id": self.writer}, {"$set": {"t": now}}, upsert=True)
+            async for writer in self._writers.find({}):
+                if writer["t"] < now - WRITER_KEPT:
+                    await self._writers.delete_one({"_id": writer["_id"], "t": writer["t"]})
+
+    async def others(self) -> list[str]:
+        """The other processes that write."""
+        with deadline():
+            return [each["_id"] async for each in self._writers.find({}) if each["_id"] != self.writer]
 
     async def digests(self, video_ids: Sequence[str]) -> dict[str, bytes]:
         """The digest of each of these videos that was ever sent."""
@@ -115,10 +140,11 @@ class Segments:
         with deadline(SCAN_S):
             return [document["_id"] async for document in self._segments.find({}, {"_id": 1})]
 
-    async def ids_after(self, archive_id: str) -> list[str]:
-        """The batches that came after one."""
+    async def ids_of(self, writer: str, after: str) -> list[str]:
+        """The batches of a writer that came after an id."""
+        within = {"at": {"$gt": _place(writer, after), "$lt": _place(writer, LAST_ID)}}
         with deadline():
-            return [document["_id"] async for document in self._segments.find({"at": {"$gt": archive_id}}, {"_id": 1})]
+            return [document["_id"] async for document in self._segments.find(within, {"_id": 1})]
 
     async def footprints(self, archive_ids: Sequence[str]) -> list[Footprint]:
         """The footprints of these batches."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 import grpc
 import pytest
 
+from chassis import mongo
 from chassis.errors import Unavailable
 from protos.matcher.v1 import matcher_pb2 as pb
 from services.matcher.registry import Ambiguity, Entry
@@ -99,6 +100,36 @@ async def test_a_rematch_finds_what_other_processes_stored_since_this_one_began(
     assert await world.anchors("v1") == {}, "this process has not heard of the title yet"
     found = (await other.anchors.batch_get_anchors(["v1"], "")).anchors
     assert [each.match.title_id for each in found] == ["tenet"]
+
+
+async def test_who_wrote_nothing_for_a_day_is_forgotten_until_it_says_so_again(world):
+    mine = world.wired.matching._shelf.segments
+    other = await world.again()
+    theirs = other.matching._shelf.segments
+    assert await mine.others() == [theirs.writer]
+    world.clock.advance(86_401)
+    await mine.announce(world.clock.now())
+    assert await mine.others() == []
+    await theirs.announce(world.clock.now())
+    assert await mine.others() == [theirs.writer]
+    assert await theirs.others() == [mine.writer]
+
+
+async def test_a_batch_of_which_nobody_knows_whether_it_was_written_is_found_by_a_rematch(world, monkeypatch):
+    write = Matching.write
+
+    async def in_doubt(self, written, unit):
+        await write(self, written, unit)
+        raise mongo.WriteOutcomeUnknown
+
+    monkeypatch.setattr(Matching, "write", in_doubt)
+    with pytest.raises(grpc.aio.AioRpcError):
+        await world.match(a_video("v1", "have you seen tenet"))
+    monkeypatch.undo()
+    world.catalog.put(a_title("tenet", "Tenet"))
+    await world.wired.follower.step(0)
+    await world.wired.follower.touch_pending()
+    assert list(await world.anchors("v1")) == ["v1"]
 
 
 async def test_a_rematch_that_another_process_took_over_is_left_to_it(world, small_steps, monkeypatch):
