@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chassis.errors import InvalidArgument
+from chassis.errors import InvalidArgument, SpotlightError
 from services.metrics.columns import RawEvents
 from services.metrics.domain import Receipt
 from services.metrics.intake import LATE_MS_MAX, Arrival
@@ -73,9 +73,14 @@ class Desk:
         try:
             group, raw = self._read(group)
             receipts = await self._ingest.take(raw, [Part(count=len(e.sent), arrival=e.arrival) for e in group])
-        except Exception as error:  # noqa: BLE001 - whoever waits for it raises it
+        except SpotlightError as error:
             for each in group:
                 each.fail(error)
+        except Exception as error:  # noqa: BLE001 - whoever sent what breaks this gets it, alone
+            if len(group) == 1:
+                group[0].fail(error)
+            for each in group if len(group) > 1 else ():
+                await self._answer([each])
         else:
             for each, receipt in zip(group, receipts, strict=True):
                 if not each.answer.done():

@@ -7,6 +7,7 @@ import pytest
 
 from chassis.errors import InvalidArgument
 from protos.metrics.v1 import metrics_pb2 as pb
+from services.metrics.domain import LogUnavailable
 from services.metrics.rpc import desk
 from services.metrics.rpc.desk import Desk
 from services.metrics.service.ingest import Ingest
@@ -114,12 +115,22 @@ async def test_groups_have_a_bound_and_nobody_is_left_waiting(metrics, groups, m
     assert await accepted(metrics) == 8
 
 
-async def test_an_error_of_ingest_is_everybodys(metrics, monkeypatch):
-    here = Desk(metrics.wired.ingest)
+async def test_what_breaks_ingest_is_told_to_whoever_sent_it_and_an_error_of_the_log_to_all(metrics, monkeypatch):
+    here, take = Desk(metrics.wired.ingest), Ingest.take
 
-    async def full(*_):
-        raise RuntimeError
+    async def breaking(self, batches, parts):
+        if any(part.count == 2 for part in parts):
+            raise RuntimeError
+        if any(part.count == 3 for part in parts):
+            raise LogUnavailable(retry_after_s=1)
+        return await take(self, batches, parts)
 
-    monkeypatch.setattr(Ingest, "take", full)
-    found = await asyncio.gather(*(here.record(a_batch("a", 1), 0) for _ in range(2)), return_exceptions=True)
-    assert [type(each) for each in found] == [RuntimeError] * 2
+    monkeypatch.setattr(Ingest, "take", breaking)
+
+    async def sent(*sizes):
+        requests = [a_batch(f"of{len(sizes)}.{size}", size) for size in sizes]
+        return await asyncio.gather(*(here.record(each, 0) for each in requests), return_exceptions=True)
+
+    first, broken, last = await sent(1, 2, 4)
+    assert (first.accepted_count, type(broken), last.accepted_count) == (1, RuntimeError, 4)
+    assert [type(each) for each in await sent(1, 3)] == [LogUnavailable] * 2
