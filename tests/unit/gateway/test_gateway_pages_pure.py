@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import escape
 
+from chassis.clock import FakeClock
 from gateway.transcode.comments import parse_comments
 from gateway.web import templates
+from gateway.web.assets import Assets
 from gateway.web.charts import chart_columns, chart_table, spike_bands
 from gateway.web.evidence import Marked, Shown, jpeg_address, marked_text, texts_of, visual_pairs
 from gateway.web.hub import offer_groups, spoken_list
@@ -48,6 +50,21 @@ def test_times_are_said_in_one_unit() -> None:
     assert templates.day("2026-11-05") == "5 November 2026"
     assert templates.day("") == ""
     assert templates.clock_time(0) == "1 Jan, 00:00"
+
+
+@pytest.mark.parametrize(
+    ("change", "before", "said"),
+    [
+        (0.123, 5, "▲ +12\u202f%"),
+        (-0.005001, 5, "▼ \u22121\u202f%"),
+        (0.004, 5, "unchanged"),
+        (-0.004, 5, "unchanged"),
+        (0.0, 0, "nothing before"),
+    ],
+)
+def test_a_change_points_up_or_down_where_the_number_does(change: float, before: int, said: str) -> None:
+    parts = templates.Templates(Assets(), FakeClock())._environment.get_template("parts.html").module
+    assert said in str(parts.change_text(change, before))
 
 
 def test_words_and_shares() -> None:
