@@ -8,7 +8,8 @@ a 90-day hourly report. The last line of --json is one object.
 Measured on two cores of a Zen 4 with nothing else to do, in three and a half minutes: 544,000 messages and 496,000
 events as columns a CPU-second, 11.6 times a dictionary fold; through the RPC 162,000 a second, 8 times insert_many,
 shown after 15 ms; 662 MB, after reports 705; 90 days by hour p99 43 ms cold, 3.3 ms warm, and over one million events
-(`--events 1000000`) 19 and 2.3 ms. Reports are asked once what came is stored and merged; while that goes on they wait
+(`--events 1000000`) 19 and 2.3 ms. In a slower hour of the same machine: 522,000 and 418,000 events, 126,000 a second
+acknowledged, 53 ms cold. Reports are asked once what came is stored and merged; while that goes on they wait
 for the store.
 """
 
