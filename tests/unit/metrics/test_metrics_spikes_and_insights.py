@@ -102,21 +102,24 @@ def test_weekends_are_no_spikes_once_there_is_a_week_to_compare_with(per_minute)
     assert len([alarm for alarm in alarms if alarm.start >= 14 * MINUTES_A_DAY]) <= 1
 
 
+def planted(rng, per_minute, trial, lasting):
+    """Sixteen days of minutes with a spike of three standard deviations at a random moment of the last one, that
+    moment, and the season of the hours before it."""
+    base, minutes = usual(per_minute, 16), traffic(per_minute, 16, 100 + trial)
+    at = 15 * MINUTES_A_DAY + int(rng.integers(0, MINUTES_A_DAY - 60))
+    minutes[at : at + lasting] += rng.poisson(3 * np.sqrt(base[at : at + lasting]))
+    hours = minutes.reshape(-1, 60).sum(axis=1)
+    hours[at // 60 :] = 0  # have not happened yet
+    return minutes, at, spikes.season(hours, at // 60)
+
+
 @pytest.mark.parametrize("per_minute", [2, 5, 20, 100])
 def test_a_planted_spike_of_three_sigma_is_found_within_ten_minutes(per_minute):
     """Three standard deviations of the minute's own noise, lasting an hour, at 40 random moments."""
-    days, late = 16, 0
-    rng = np.random.default_rng(9)
-    base = usual(per_minute, days)
+    late, rng = 0, np.random.default_rng(9)
     for trial in range(40):
-        minutes = traffic(per_minute, days, 100 + trial)
-        at = 15 * MINUTES_A_DAY + int(rng.integers(0, MINUTES_A_DAY - 60))
-        minutes[at : at + 60] += rng.poisson(3 * np.sqrt(base[at : at + 60]))
-        seen = minutes.copy()
+        seen, at, season = planted(rng, per_minute, trial, 60)
         seen[at + 10 :] = 0  # only ten minutes of it are known
-        hours = minutes.reshape(-1, 60).sum(axis=1)
-        hours[at // 60 :] = 0  # have not happened yet
-        season = spikes.season(hours, at // 60)
         expected = spikes.minute_rates(season.rate, 0, at - 110, 120)
         late += not spikes.minute_alarms(seen[at - 110 : at + 10], expected, season.sigma, at - 110)
     assert late <= 2  # 95 %
@@ -125,16 +128,10 @@ def test_a_planted_spike_of_three_sigma_is_found_within_ten_minutes(per_minute):
 @pytest.mark.parametrize("per_minute", [2, 20, 100])
 def test_it_is_found_among_the_minutes_of_its_day_too(per_minute):
     """As the watch sees it ten minutes after it began."""
-    days, late = 16, 0
-    rng = np.random.default_rng(9)
-    base = usual(per_minute, days)
+    late, rng = 0, np.random.default_rng(9)
     for trial in range(40):
-        minutes = traffic(per_minute, days, 100 + trial)
-        at = 15 * MINUTES_A_DAY + int(rng.integers(0, MINUTES_A_DAY - 60))
-        minutes[at : at + 10] += rng.poisson(3 * np.sqrt(base[at : at + 10]))
-        hours = minutes.reshape(-1, 60).sum(axis=1)
-        hours[at // 60 :] = 0  # have not happened yet
-        season, since = spikes.season(hours, at // 60), at + 10 - MINUTES_A_DAY
+        minutes, at, season = planted(rng, per_minute, trial, 10)
+        since = at + 10 - MINUTES_A_DAY
         expected = spikes.minute_rates(season.rate, 0, since, MINUTES_A_DAY)
         found = spikes.minute_alarms(minutes[since : at + 10], expected, season.sigma, since)
         late += not [alarm for alarm in found if alarm.end > at]
