@@ -116,7 +116,7 @@ def _fold_rate(requests: Sequence[bytes]) -> float:
         kept = []
         for group in _cut(entry, REQUESTS_AT_ONCE):
             sent = [wire.sent(pb.RecordEventsEnvelope.FromString(data)) for data in group]
-            raw = wire.together(sent, KEY) or concatenated([wire.alone(each, KEY) for each in sent])
+            raw = wire.together(sent, KEY) or concatenated(part for each in sent for part in wire.alone(each, KEY))
             kept.append(intake.check(raw, arrival, KEY).events)
             count += len(raw)
         memory.apply(position, arrival.received_ms, concatenated(kept))

@@ -77,10 +77,11 @@ class Desk:
             for each in group:
                 each.fail(error)
         except Exception as error:  # noqa: BLE001 - whoever sent what breaks this gets it, alone
-            if len(group) == 1:
-                group[0].fail(error)
-            for each in group if len(group) > 1 else ():
-                await self._answer([each])
+            for each in group:
+                if len(group) == 1:
+                    each.fail(error)
+                else:
+                    await self._answer([each])
         else:
             for each, receipt in zip(group, receipts, strict=True):
                 if not each.answer.done():
@@ -97,7 +98,7 @@ class Desk:
         done, found = ([], []) if whole is None else (done, [whole])
         for each in alone:
             try:
-                found.append(events.alone(each.sent, self._ingest.key))
+                found += events.alone(each.sent, self._ingest.key)
             except InvalidArgument as error:
                 each.fail(error)
             else:

@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from chassis.errors import InvalidArgument, Violation
 from protos.metrics.v1 import metrics_pb2 as pb
 from services.metrics import digest
-from services.metrics.columns import Coded, RawEvents, concatenated
+from services.metrics.columns import Coded, RawEvents
 from services.metrics.domain import I64, Receipt, Rejection, VideoCounts
 from services.metrics.texts import Texts
 from services.metrics.wire import scan, times
@@ -75,10 +75,10 @@ def together(group: Sequence[Sent], key: digest.Key) -> RawEvents | None:
     return scan.columns(messages, key) if messages else None
 
 
-def alone(one: Sent, key: digest.Key) -> RawEvents:
-    """A request's events: those in messages, then those in columns."""
-    parts = [of_serialised(one.messages, key)] if one.messages or one.columns is None else []
-    return concatenated([*parts, *([] if one.columns is None else [one.columns])])
+def alone(one: Sent, key: digest.Key) -> list[RawEvents]:
+    """A request's events: those in messages, then those in columns, as far as it has any."""
+    parts = [of_serialised(one.messages, key)] if one.messages else []
+    return parts if one.columns is None else [*parts, one.columns]
 
 
 def _serialised(request: Request) -> list[bytes]:

@@ -358,7 +358,7 @@ async def test_a_store_that_is_away_is_an_error_to_retry(metrics, monkeypatch):
     viewer_id_hash=st.text(max_size=5), device=st.integers(0, 5),
 ), min_size=1, max_size=8))  # fmt: skip
 def test_any_messages_become_columns_field_by_field(events):
-    raw = wire.alone(wire.sent(pb.RecordEventsRequest(events=events)), KEY)
+    (raw,) = wire.alone(wire.sent(pb.RecordEventsRequest(events=events)), KEY)
     assert list(raw.ids) == [in_a_line(event.id) for event in events]
     assert raw.types.tolist() == [event.type for event in events]
     for column, name in ((raw.videos, "video_id"), (raw.titles, "title_id"), (raw.regions, "viewer_region")):

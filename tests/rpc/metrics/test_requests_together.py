@@ -70,6 +70,14 @@ async def test_each_request_of_a_group_gets_its_own_receipt(metrics, groups):
     assert await accepted(metrics) == 9
 
 
+@pytest.mark.parametrize("columns", [None, pb.EventColumns()])
+async def test_a_request_without_events_is_answered_alone_too(metrics, columns):
+    before = await metrics.stub.RecordEvents(pb.RecordEventsRequest(events=[an_event("a")]))
+    empty = await metrics.stub.RecordEvents(pb.RecordEventsRequest(columns=columns))
+    assert (empty.accepted_count, empty.duplicate_count, len(empty.rejected)) == (0, 0, 0)
+    assert empty.log_position == before.log_position
+
+
 async def test_one_that_cannot_be_read_harms_nobody_else(metrics, groups):
     here = Desk(metrics.wired.ingest)
     strange = an_event("s", user_agent="x" * 2_000)

@@ -215,5 +215,5 @@ def test_strange_events_are_left_to_the_slow_twin_or_read_alike(batch):
     slow = as_read(events.of_messages(batch))
     scanned = scan.columns([event.SerializeToString() for event in batch], KEY)
     assert scanned is None or as_read(scanned) == slow
-    found = events.alone(events.sent(request), KEY)
+    (found,) = events.alone(events.sent(request), KEY)
     assert as_read(found) == slow
