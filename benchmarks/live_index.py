@@ -31,7 +31,7 @@ from tools.cli.catalogs import read_titles
 
 POSTS_PER_CALL = 20
 LOOK_EVERY = 20
-LOOK_S = 0.02
+LOOK_S = 0.1  # each look is a run of the engine, which costs as much as a small batch
 LOOK_MAX_S = 30.0
 # The titles are as well known as any, and not of a year to come: the model must believe the name; the question is when.
 POPULARITY, YEAR = 1e6, 2023

@@ -1,11 +1,12 @@
 """The index in use: names, title cards and reference images of one catalog revision, swapped as a whole."""
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+import orjson
 
 from chassis.clock import Clock
 from services.matcher.domain import UNKNOWN_TITLE, TitleCard, TitleState
@@ -20,8 +21,9 @@ from services.matcher.visual.engine import VisualEngine
 from services.matcher.visual.sound import SoundIndex, Soundtrack
 
 NAMES_FILE = "names.index"
-CARDS_FILE = "cards.json"
-FORMAT = 1
+CARDS_FILE = "cards.jsonl"
+CARDS_PER_LINE = 2_000
+FORMAT = 2
 
 
 class TextEngine(Protocol):
@@ -175,43 +177,56 @@ class Saved:
 
 
 def save(saved: Saved, folder: Path) -> None:
-    """Writes both files so that a crash leaves the old pair or the new one, never half."""
+    """Writes both files so that a crash leaves the old pair or the new one, never half.
+
+    Cards are written a few at a time: all 418,173 at once would hold the interpreter, and every call, for a second.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     names_file = f"{saved.revision}.{NAMES_FILE}"
     saved.text.save(folder / names_file)
-    rows = {
-        title_id: (card.name, int(card.state), card.media_type, card.studio_id, card.embargo_lift_s)
-        for title_id, card in list(saved.cards.items())
-    }
-    content = {
+    rows = [(title_id, *_card_row(card)) for title_id, card in list(saved.cards.items())]
+    header = {
         "format": FORMAT,
         "revision": saved.revision,
-        "cards": rows,
+        "cards": len(rows),
         "soundtracks": dict(saved.soundtracks),
     }
     draft = folder / f"{saved.revision}.{CARDS_FILE}.draft"
-    draft.write_text(json.dumps(content), "utf-8")
+    with draft.open("wb") as lines:
+        lines.write(orjson.dumps(header) + b"\n")
+        for at in range(0, len(rows), CARDS_PER_LINE):
+            lines.write(orjson.dumps(rows[at : at + CARDS_PER_LINE]) + b"\n")
     draft.replace(folder / CARDS_FILE)
     for old in folder.glob(f"*.{NAMES_FILE}"):
         if old.name != names_file:
             old.unlink(missing_ok=True)
 
 
+def _card_row(card: TitleCard) -> tuple[str, int, str, str, float]:
+    return card.name, int(card.state), card.media_type, card.studio_id, card.embargo_lift_s
+
+
 def load(folder: Path, text_class: type[TextIndex]) -> Saved | None:
     """The saved index, or None when there is none that this code can read."""
     try:
-        content = json.loads((folder / CARDS_FILE).read_text("utf-8"))
-        if content["format"] != FORMAT:
+        with (folder / CARDS_FILE).open("rb") as lines:
+            header = orjson.loads(next(lines, b""))
+            if header["format"] != FORMAT:
+                return None
+            cards = {title_id: TitleCard(row[0], TitleState(row[1]), *row[2:]) for title_id, *row in _rows(lines)}
+        if len(cards) != header["cards"]:
             return None
-        revision = int(content["revision"])
+        revision = int(header["revision"])
         return Saved(
             text=text_class.load(folder / f"{revision}.{NAMES_FILE}"),
             revision=revision,
-            cards={
-                title_id: TitleCard(name, TitleState(state), media_type, studio_id, embargo_lift_s)
-                for title_id, (name, state, media_type, studio_id, embargo_lift_s) in content["cards"].items()
-            },
-            soundtracks={title_id: tuple(songs) for title_id, songs in content["soundtracks"].items()},
+            cards=cards,
+            soundtracks={title_id: tuple(songs) for title_id, songs in header["soundtracks"].items()},
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _rows(lines: Iterable[bytes]) -> Iterator[list[Any]]:
+    for line in lines:
+        yield from orjson.loads(line)

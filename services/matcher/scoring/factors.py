@@ -13,6 +13,7 @@ FACTORS: dict[str, tuple[str, ...]] = {
         "place",
         "phrase",
         "entry",
+        "song",
         "person",
         "alias_prior",
         "promise",

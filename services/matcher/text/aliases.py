@@ -1,9 +1,13 @@
-"""The names under which a title may turn up in a post, derived from the names it has."""
+"""The names under which a title may turn up in a post: given, derived from those, or known from fans."""
 
+import functools
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
-from services.matcher.text.titles import Name, NameKind, TitleNames
+from services.matcher.text.titles import MediaType, Name, NameKind, TitleNames
+
+FAN_NAMES = Path(__file__).with_name("fan_names.tsv")
 
 NAME_CHARS_MAX = 200
 ACRONYM_POPULARITY_MIN = 4.5
@@ -30,6 +34,7 @@ _NUMERALS = (
 )
 _NUMBER = {form: forms for forms in _NUMERALS[1:] for form in forms}
 _COUNTERS = frozenset(("part", "chapter", "vol", "volume", "episode"))
+_AGAINST = ("v", "vs", "versus")
 
 
 def names_of(title: TitleNames) -> Iterator[tuple[str, NameKind]]:
@@ -42,6 +47,7 @@ def names_of(title: TitleNames) -> Iterator[tuple[str, NameKind]]:
         yield tag.lstrip("#"), NameKind.HASHTAG
     if title.franchise:
         yield title.franchise, NameKind.FRANCHISE
+    yield from ((name, NameKind.ABBREVIATION) for name in _fan_names(title))
 
 
 def _derived(title: TitleNames, name: Name) -> Iterator[tuple[str, NameKind]]:
@@ -52,6 +58,8 @@ def _derived(title: TitleNames, name: Name) -> Iterator[tuple[str, NameKind]]:
             yield " ".join(words[1:]), NameKind.HEADLESS
         if lower[-1] in _NUMBER:
             yield from _renumbered(words, lower)
+        if against := [i for i, word in enumerate(lower) if word in _AGAINST]:
+            yield from _otherwise_against(words, against[0])
         if name.kind == NameKind.TITLE and title.popularity >= ACRONYM_POPULARITY_MIN:
             yield from _acronym(lower)
     parts = _PARTING.split(name.text, maxsplit=1)
@@ -66,9 +74,17 @@ def _derived(title: TitleNames, name: Name) -> Iterator[tuple[str, NameKind]]:
 def _parted(head: str, tail: str) -> Iterator[tuple[str, NameKind]]:
     if len(head) >= PREFIX_CHARS_MIN:
         yield head, NameKind.PREFIX
-    words = _WORDS.findall(tail)
-    if len(words) > 1 and words[0].casefold() not in _COUNTERS:
-        yield tail, NameKind.SUBTITLE
+    for name in dict.fromkeys((tail, _PARTING.split(tail, maxsplit=1)[0])):
+        words = _WORDS.findall(name)
+        if len(words) > 1 and words[0].casefold() not in _COUNTERS:
+            yield name, NameKind.SUBTITLE
+
+
+def _otherwise_against(words: list[str], at: int) -> Iterator[tuple[str, NameKind]]:
+    """Ford v Ferrari -> ford vs ferrari, ford versus ferrari."""
+    for other in _AGAINST:
+        if other != words[at].casefold():
+            yield " ".join((*words[:at], other, *words[at + 1 :])), NameKind.ALTERNATIVE
 
 
 def _numbered_episode(stem: str, numeral: str, tail: str) -> Iterator[tuple[str, NameKind]]:
@@ -100,3 +116,26 @@ def _acronym(lower: list[str]) -> Iterator[tuple[str, NameKind]]:
     short = "".join(w[0] for w in lower if w not in {"the", "a", "an"})
     if short != initials and len(short) >= ACRONYM_WORDS_MIN and short.isascii() and short.isalpha():
         yield short, NameKind.ACRONYM
+
+
+def _fan_names(title: TitleNames) -> tuple[str, ...]:
+    """What fans are known to call it, if its year, where both know one, is at most one off."""
+    for name in title.names:
+        year, names = _known_to_fans().get((title.media_type, _letters(name.text)), (0, ()))
+        if names and (not year or not title.year or abs(year - title.year) <= 1):
+            return names
+    return ()
+
+
+@functools.cache
+def _known_to_fans() -> dict[tuple[MediaType, str], tuple[int, tuple[str, ...]]]:
+    """The rows of `fan_names.tsv` by media type and the letters of the title."""
+    rows = [line.split("\t") for line in FAN_NAMES.read_text("utf-8").splitlines() if not line.startswith("#")]
+    return {
+        (MediaType[media_type.upper()], _letters(title)): (int(year or 0), tuple(names.split("|")))
+        for title, media_type, year, names in rows
+    }
+
+
+def _letters(text: str) -> str:
+    return "".join(_WORDS.findall(text.casefold()))

@@ -46,6 +46,7 @@ _FACTS = (
     "place",
     "phrase",
     "entry",
+    "song",
 )
 
 Arrays = dict[str, npt.NDArray[np.generic]]
@@ -223,6 +224,7 @@ def _facts(
         lexicon().places(key),
         lexicon().phrases(key),
         lexicon().entries(key),
+        lexicon().songs(key),
     )
     return np.stack([c.astype(np.uint8) for c in columns], axis=1)
 

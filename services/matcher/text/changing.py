@@ -26,6 +26,7 @@ _ALIAS = (
     "alias_place",
     "alias_phrase",
     "alias_entry",
+    "alias_song",
     "alias_person",
     "alias_prior",
     "alias_shape",

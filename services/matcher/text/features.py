@@ -30,6 +30,7 @@ def alias_features(columns: Columns, spans: Spans) -> Named:
         "place": columns.alias_place[alias],
         "phrase": columns.alias_phrase[alias],
         "entry": columns.alias_entry[alias],
+        "song": columns.alias_song[alias],
         "person": columns.alias_person[alias],
         "alias_prior": columns.alias_prior[alias],
         "breaks": (shape & Shape.BREAKS) > 0,

@@ -18,7 +18,7 @@ from services.matcher.text.hashing import Ints, KeyTable, UInt64s
 from services.matcher.text.ordinary import OrdinaryWords, ordinary_words
 from services.matcher.text.titles import TitleNames
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ class Columns:
     alias_place: npt.NDArray[np.uint8]  # how large the place of this name is; 0 when there is none
     alias_phrase: npt.NDArray[np.uint8]  # in how many plot overviews the name stands, in steps; 0 in fewer than two
     alias_entry: npt.NDArray[np.uint8]  # senses of the name in a dictionary of English
+    alias_song: npt.NDArray[np.uint8]  # 1 where a well-known song has the name
     alias_person: npt.NDArray[np.uint8]  # titles with cast or crew of this very name, up to 20
     alias_prior: npt.NDArray[np.uint8]  # registry prior in steps of 1/254; 255 when there is none
     alias_shape: npt.NDArray[np.uint8]  # flags, see building.Shape

@@ -1,4 +1,4 @@
-"""Ordinary language beyond single words: common pairs and phrases, what a dictionary lists, what is a place.
+"""Ordinary language beyond single words: common pairs and phrases, what a dictionary lists, places, songs.
 
 Needed only while an index is built.  The file holds hashes and counts, no text; see
 `tools/cli/training/lexicon.py` for where they come from.
@@ -28,6 +28,8 @@ class Lexicon:
     phrase_count: npt.NDArray[np.uint8]
     entry_key: npt.NDArray[np.uint32]
     entry_senses: npt.NDArray[np.uint8]
+    song_key: npt.NDArray[np.uint32]
+    song_known: npt.NDArray[np.uint8]
 
     def pairs(self, keys: UInt64s) -> npt.NDArray[np.uint8]:
         """How common each pair of words is, 0 when it is not listed."""
@@ -44,6 +46,10 @@ class Lexicon:
     def entries(self, keys: UInt64s) -> npt.NDArray[np.uint8]:
         """How many senses a dictionary of English lists for it, 0 when it has no such entry."""
         return _look_up(self.entry_key, self.entry_senses, keys)
+
+    def songs(self, keys: UInt64s) -> npt.NDArray[np.uint8]:
+        """1 where a well-known song has this name."""
+        return _look_up(self.song_key, self.song_known, keys)
 
 
 def _look_up(

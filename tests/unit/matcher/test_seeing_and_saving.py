@@ -133,7 +133,7 @@ def test_a_saved_index_is_loaded_as_it_was(tmp_path):
     assert len(list(tmp_path.glob("*.names.index"))) == 1, "the old file is gone"
 
 
-@pytest.mark.parametrize("damage", ["missing", "cut", "format", "text"])
+@pytest.mark.parametrize("damage", ["missing", "cut", "short", "format", "text"])
 def test_a_saved_index_that_cannot_be_read_is_none(tmp_path, damage):
     save(a_saved(), tmp_path)
     cards = tmp_path / indexes.CARDS_FILE
@@ -142,8 +142,10 @@ def test_a_saved_index_that_cannot_be_read_is_none(tmp_path, damage):
             cards.unlink()
         case "cut":
             cards.write_text(cards.read_text()[:20])
+        case "short":
+            cards.write_text(cards.read_text().splitlines()[0])
         case "format":
-            cards.write_text(cards.read_text().replace(f'"format": {indexes.FORMAT}', '"format": 0'))
+            cards.write_text(cards.read_text().replace(f'"format":{indexes.FORMAT}', '"format":0'))
         case "text":
             next(tmp_path.glob("*.names.index")).write_bytes(b"nonsense")
     assert load(tmp_path, TextIndex) is None

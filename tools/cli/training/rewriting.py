@@ -1,7 +1,8 @@
-"""Captions as tags: titles set among the tags of real posts that name none.
+"""Captions as tags: titles, and songs that share a title's name, set among the tags of real posts that name none.
 
 Few labelled posts are strings of tags, and each source of them has favourite titles.  A title drawn from the
 catalog, glued as people glue it and put among other people's tags, teaches the form without the favourites.
+A well-known song teaches what it is when a tag is no title, where the title of that name is less known.
 Such posts belong to the document, and so to the fold, of the post they borrow from.
 """
 
@@ -15,9 +16,12 @@ import numpy as np
 import orjson
 
 from tools.cli.training.gold import SOCIAL_SOURCES, Row
+from tools.cli.training.lexicon import SONGS
 
 SOURCE = "rewritten"
 POSTS = 3000
+SUNG = 600  # posts with a song
+SONG_SCORE_MAX = 5.0  # of the title that shares its name; chosen, not measured
 SCORE_MIN = 3.5
 TAGS_MAX = 14
 NAME_CHARS_MIN = 5
@@ -46,16 +50,29 @@ _ANIME_TAGS = ("anime", "animeedit", "animes", "otaku", "weeb", "animeedits", "m
 
 
 def rewritten(posts: list[Row], catalog: Path, seed: int = 11) -> list[Row]:
-    """POSTS posts of tags, each with one title of the catalog in it.  The same every time."""
+    """POSTS posts of tags, each with one title of the catalog in it, and SUNG with a song.  The same every time."""
     draw = random.Random(seed)  # noqa: S311 - chance, not secrecy
     empty = [p for p in posts if p["source"] in SOCIAL_SOURCES and not p["mentions"] and len(p["hashtags"]) > 1]
-    titles = _titles(catalog)
+    titles = known_titles(catalog)
     weight = np.sqrt(np.power(10.0, [t["score"] for t in titles]))
     chosen = draw.choices(titles, weights=weight.tolist(), k=POSTS)
-    return [_rewritten(draw, draw.choice(empty), title, number) for number, title in enumerate(chosen)]
+    result = [_rewritten(draw, draw.choice(empty), title, number) for number, title in enumerate(chosen)]
+    songs = draw.choices(_songs(titles), k=SUNG)
+    return result + [_sung(draw, draw.choice(empty), song, number) for number, song in enumerate(songs, POSTS)]
 
 
-def _titles(catalog: Path) -> list[Row]:
+def _songs(titles: list[Row]) -> list[str]:
+    """Well-known songs whose name a title has, and no well-known one."""
+    best: dict[str, float] = {}
+    for title in titles:
+        name = _glued(title["title"]).casefold()
+        best[name] = max(title["score"], best.get(name, 0.0))
+    listed = [s for s in SONGS.read_text("utf-8").splitlines() if not s.startswith("#")]
+    return [song for song in listed if 0 < best.get(_glued(song).casefold(), 0.0) < SONG_SCORE_MAX]
+
+
+def known_titles(catalog: Path) -> list[Row]:
+    """Titles of some renown whose names are long enough to be told from words."""
     with gzip.open(catalog) as lines:
         rows = (orjson.loads(line) for line in lines)
         known = [r for r in rows if (r.get("score") or 0) >= SCORE_MIN]
@@ -67,17 +84,11 @@ def _glued(name: str) -> str:
 
 
 def _rewritten(draw: random.Random, lender: Row, title: Row, number: int) -> Row:
-    name = _glued(title["title"])
-    tag = name if draw.random() < CAPITALS else name.lower()
+    tag = _written(draw, title["title"])
     if draw.random() < ADDED:
         tag += draw.choice(_AFTER)
-    around = draw.sample(lender["hashtags"], k=min(len(lender["hashtags"]), draw.randint(1, TAGS_MAX - 4)))
-    around += _telling(draw, title)
-    draw.shuffle(around)
-    at = draw.randint(0, len(around))
-    tags = [*around[:at], tag, *around[at:]]
-    text = " ".join(f"#{t}" for t in tags)
-    start = sum(len(t) + 2 for t in around[:at])
+    tags, at = _set_among(draw, lender["hashtags"], tag, _telling(draw, title))
+    start = sum(len(t) + 2 for t in tags[:at])
     mention: dict[str, Any] = {
         "surface": f"#{tag}",
         "start": start,
@@ -88,15 +99,36 @@ def _rewritten(draw: random.Random, lender: Row, title: Row, number: int) -> Row
         "catalog_id": title["id"],
         "in_hashtag": True,
     }
+    return _post(lender, number, tags, [mention])
+
+
+def _sung(draw: random.Random, lender: Row, song: str, number: int) -> Row:
+    tags, _ = _set_among(draw, lender["hashtags"], _written(draw, song), [])
+    return _post(lender, number, tags, [])
+
+
+def _written(draw: random.Random, name: str) -> str:
+    return _glued(name) if draw.random() < CAPITALS else _glued(name).lower()
+
+
+def _set_among(draw: random.Random, others: list[str], tag: str, telling: list[str]) -> tuple[list[str], int]:
+    """Some of the others' tags, the telling ones and the tag, and where it stands."""
+    around = draw.sample(others, k=min(len(others), draw.randint(1, TAGS_MAX - 4))) + telling
+    draw.shuffle(around)
+    at = draw.randint(0, len(around))
+    return [*around[:at], tag, *around[at:]], at
+
+
+def _post(lender: Row, number: int, tags: list[str], mentions: list[dict[str, Any]]) -> Row:
     return {
         "id": f"{SOURCE}:{number}",
         "source": SOURCE,
         "doc_id": lender["doc_id"],
-        "text": text,
+        "text": " ".join(f"#{t}" for t in tags),
         "hashtags": tags,
-        "mentions": [mention],
+        "mentions": mentions,
         "about": [],
-        "exhaustive": False,
+        "exhaustive": not mentions,
         "lender": lender["source"],
     }
 
