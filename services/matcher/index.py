@@ -223,7 +223,7 @@ def load(folder: Path, text_class: type[TextIndex]) -> Saved | None:
             cards=cards,
             soundtracks={title_id: tuple(songs) for title_id, songs in header["soundtracks"].items()},
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError):
         return None
 
 

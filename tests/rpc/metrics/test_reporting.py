@@ -247,12 +247,15 @@ async def test_a_running_spike_is_found_and_stays_one_spike(database):
 
 
 async def surge(running):
-    """A suspicious surge and the suggestion it makes."""
+    """A suspicious surge and the suggestion it makes.
+
+    Before it lie nearly two days, the most that is taken: at any hour they hold the whole day the watch needs.
+    """
     now = int(time.time())
     for day in range(4):
         quiet = a_batch(f"q{day}", 30)
         for n, event in enumerate(quiet.events):
-            event.time.seconds = now - (day + 1) * 40_000 - n * 60
+            event.time.seconds = now - (day + 1) * 42_500 - n * 60
         await running.stub.RecordEvents(quiet)
     events = [an_event(f"s{n}", viewer_id_hash=f"few{n % 12}") for n in range(600)]
     for n, event in enumerate(events):
