@@ -63,3 +63,11 @@ def test_what_was_right_stays_right(engine: TextEngine, phenomenon: str, request
 
 def test_there_are_enough_cases() -> None:
     assert sum(len(cases(p)) for p in PHENOMENA) >= CASES_MIN
+
+
+@pytest.mark.parametrize("phenomenon", PHENOMENA)
+def test_a_post_alone_is_answered_as_in_a_batch(engine: TextEngine, phenomenon: str) -> None:
+    posts = [Post(caption=text) for _, text in cases(phenomenon)]
+    for post, answer in zip(posts, engine.probabilities(posts), strict=True):
+        (alone,) = engine.probabilities([post])
+        assert alone == pytest.approx(answer, abs=1e-6), post.caption

@@ -73,5 +73,6 @@ def inside_name(people: People, spans: Spans) -> npt.NDArray[np.bool_]:
     first, last = spans.first.astype(np.int64), spans.last.astype(np.int64)
     result = people.name_until[first] > last
     for back in range(1, NAME_WORDS_MAX):
-        result |= people.name_until[np.maximum(first - back, 0)] >= np.maximum(last, first)
+        before = first - back
+        result |= (before >= 0) & (people.name_until[np.maximum(before, 0)] >= last)
     return result
