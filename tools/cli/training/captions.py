@@ -7,12 +7,9 @@ Such posts belong to the document, and so to the fold, of the post they borrow f
 
 import random
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from tools.cli.training.gold import SOCIAL_SOURCES, Row
-from tools.cli.training.rewriting import known_titles
+from tools.cli.training.made import drawn, known_titles, made_post, mention_of
 
 SOURCE = "captions"
 POSTS = 3000
@@ -106,9 +103,7 @@ def captions(posts: list[Row], catalog: Path, seed: int = 12) -> list[Row]:
     """POSTS captions.  The same every time."""
     draw = random.Random(seed)  # noqa: S311 - chance, not secrecy
     lenders = [p for p in posts if p["source"] in SOCIAL_SOURCES and not p["mentions"] and p.get("exhaustive", True)]
-    titles = known_titles(catalog)
-    weight = np.sqrt(np.power(10.0, [t["score"] for t in titles]))
-    chosen = draw.choices(titles, weights=weight.tolist(), k=POSTS)
+    chosen = drawn(draw, known_titles(catalog), POSTS)
     return [_caption(draw, draw.choice(lenders), title, number) for number, title in enumerate(chosen)]
 
 
@@ -126,20 +121,8 @@ def _set(draw: random.Random, lender: Row, number: int, sentence: str, name: str
     written = _cased(draw, name)
     lead, trail = _beside(draw, lender)
     start = len(lead) + len(before)
-    mentions = [_mention(title, written, start)] if title else []
-    return _post(lender, number, f"{lead}{before}{written}{after}{trail}", mentions)
-
-
-def _mention(title: Row, surface: str, start: int) -> dict[str, Any]:
-    return {
-        "surface": surface,
-        "start": start,
-        "end": start + len(surface),
-        "title": title["title"],
-        "year": title.get("year"),
-        "kind": title["kind"],
-        "catalog_id": title["id"],
-    }
+    mentions = [mention_of(title, written, start)] if title else []
+    return made_post(SOURCE, number, lender, f"{lead}{before}{written}{after}{trail}", mentions)
 
 
 def _cased(draw: random.Random, name: str) -> str:
@@ -153,17 +136,3 @@ def _beside(draw: random.Random, lender: Row) -> tuple[str, str]:
     if not lent or draw.random() < ALONE:
         return "", ""
     return (f"{lent} ", "") if draw.random() < 1 / 2 else ("", f" {lent}")
-
-
-def _post(lender: Row, number: int, text: str, mentions: list[dict[str, Any]]) -> Row:
-    return {
-        "id": f"{SOURCE}:{number}",
-        "source": SOURCE,
-        "doc_id": lender["doc_id"],
-        "text": text,
-        "hashtags": [],
-        "mentions": mentions,
-        "about": [],
-        "exhaustive": True,
-        "lender": lender["source"],
-    }

@@ -40,7 +40,7 @@ def main() -> None:
     place_key, place_size = _keys(listed)
     phrase_key, phrase_count = _keys(_phrases(OVERVIEWS))
     entry_key, entry_senses = _keys(_entries(WORDNET))
-    song_key, song_known = _keys([(s, 1.0) for s in SONGS.read_text("utf-8").splitlines() if not s.startswith("#")])
+    song_key, song_known = _keys([(song, 1.0) for song in well_known_songs()])
     order = np.argsort(pair_key)
     np.savez_compressed(
         PATH,
@@ -56,6 +56,10 @@ def main() -> None:
         song_known=_steps(song_known, 1.0),
     )
     print(f"{len(pair_key)} pairs, {len(place_key)} places, {PATH.stat().st_size} bytes in {PATH}")
+
+
+def well_known_songs() -> list[str]:
+    return [line for line in SONGS.read_text("utf-8").splitlines() if not line.startswith("#")]
 
 
 def _phrases(path: Path) -> list[tuple[str, float]]:
