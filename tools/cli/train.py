@@ -12,7 +12,7 @@ from services.matcher.scoring.weights import DEFAULT_PATH
 from services.matcher.text.index import TextIndex
 from tools.cli.catalogs import read_titles
 
-VERSION = "text-2026.11.4"
+VERSION = "text-2026.11.5"
 PROBABILITY_MIN = 0.003
 APPROVE = 0.9
 
@@ -34,17 +34,19 @@ def train(
         paths, catalog, equivalents_path = data_folder(data)
     except FileNotFoundError as missing:
         raise typer.BadParameter(f"the labelled data is not here: {missing} is missing (give --data)") from missing
-    from tools.cli.training.captions import captions  # noqa: PLC0415
     from tools.cli.training.gold import load_scorer, read_posts  # noqa: PLC0415
     from tools.cli.training.rewriting import rewritten  # noqa: PLC0415
+    from tools.cli.training.written import written  # noqa: PLC0415
 
     started = time.monotonic()
     scorer = load_scorer(data)
     equivalents = scorer.Equivalents.load(equivalents_path)
     posts = read_posts(paths)
     names = TextIndex.load(index) if index else TextIndex.build(read_titles(catalog))
-    made = [*rewritten(posts, catalog), *captions(posts, catalog)]
-    trained = Run([*posts, *made], names, equivalents, scorer, by_source=by_source).train(VERSION)
+    ours = written(catalog)
+    known = scorer.Equivalents.from_catalog(catalog, [*posts, *ours])
+    everything = [*posts, *rewritten(posts, catalog), *ours]
+    trained = Run(everything, names, known, scorer, by_source=by_source).train(VERSION)
     typer.echo(_report(posts, trained, names, equivalents, scorer))
     if not by_source:
         trained.weights.save(out)

@@ -1,4 +1,4 @@
-"""Fitting the additive models and the calibration, always on folds that share no document."""
+"""Fitting the additive models, the forest and the calibration, always on folds that share no document."""
 
 import hashlib
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from services.matcher.scoring.weights import Calibration
 FOLDS = 5
 GOLD_MIN = 50  # a source counts as if it had at least so much gold (the scorer's floor)
 
-CAUTION = 0.3  # what is likely is told as this much less so, in logits: a wrong anchor is worse than none
+CAUTION = 0.45  # what is likely is told as this much less so, in logits: a wrong anchor is worse than none
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -63,17 +63,24 @@ def fold_of(document: str) -> int:
 
 
 def grow(
-    names: tuple[str, ...], features: npt.NDArray[np.float32], label: Any, weight: Floats, how: Boosting
+    names: tuple[str, ...], features: npt.NDArray[np.float32], label: Any, weight: Floats, *, how: Boosting
 ) -> AdditiveModel:
-    """`features` has a row a feature.  The trees are compiled and forgotten."""
-    return compile_trees(names, _boost(features, label, weight, how), 0.0)
+    """`features` has a row a feature.  What is not told is not learned from.  The trees are compiled and forgotten."""
+    told = label >= 0
+    return compile_trees(names, _boost(features[:, told], label[told], weight[told], how), 0.0)
 
 
 def grow_forest(
-    names: tuple[str, ...], features: npt.NDArray[np.float32], label: Any, weight: Floats, hows: tuple[Boosting, ...]
+    names: tuple[str, ...],
+    features: npt.NDArray[np.float32],
+    label: Any,
+    weight: Floats,
+    *,
+    hows: tuple[Boosting, ...],
 ) -> Forest:
-    """The mean of forests grown in different ways, as one forest."""
-    return compile_forest(names, [_boost(features, label, weight, how) for how in hows])
+    """The same with deeper trees: the mean of forests grown in different ways, as one forest."""
+    told = label >= 0
+    return compile_forest(names, [_boost(features[:, told], label[told], weight[told], how) for how in hows])
 
 
 def _boost(features: npt.NDArray[np.float32], label: Any, weight: Floats, how: Boosting) -> dict[str, Any]:

@@ -21,6 +21,8 @@ SOCIAL_SOURCES = (
     "tweeki_gold",
 )
 
+UNSAID = "?"  # the kind of a mention in a post of ours of which nobody can say what it means
+
 Row = dict[str, Any]
 
 
@@ -51,6 +53,7 @@ class Gold:
     def __init__(self, post: Row, equivalents: Any, scorer: ModuleType) -> None:
         self.required: dict[str, set[str]] = {}
         self.places: dict[str, list[tuple[int, int]]] = {}
+        self.unsaid = [(m["start"], m["end"]) for m in post["mentions"] if m.get("kind") == UNSAID]
         optional: list[set[str]] = []
         for mention in post["mentions"]:
             accepted = equivalents.accepted(mention)
@@ -78,6 +81,8 @@ class Gold:
                 if places is None or any(start < b and a < end for a, b in places):
                     return RIGHT, wanted
         if title_id in self.everything or title_id in self.spare:
+            return NEITHER, ""
+        if any(start < b and a < end for a, b in self.unsaid):
             return NEITHER, ""
         if not self.exhaustive and title_id not in self.against:
             return NEITHER, ""

@@ -1,7 +1,8 @@
 """The training run, start to end: posts and catalog in, weights and the cross-validated scores out."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,7 +17,6 @@ from services.matcher.text.context import PLACES
 from services.matcher.text.hashing import Ints, KeyTable
 from services.matcher.text.index import TextIndex
 from services.matcher.text.rivals import beside_longer, claim_features, rival_features, span_strength
-from tools.cli.training import captions, rewriting
 from tools.cli.training.fitting import GOLD_MIN, Boosting, calibrate, fold_of, grow, grow_forest
 from tools.cli.training.gold import Gold, Row
 from tools.cli.training.table import Table, extract_table
@@ -74,27 +74,16 @@ CONTEXT = ("context_before", "context_after", "context_window", "context_anywher
 STYLE = ("text_words", "covered", "from_start", "from_end", "shouted", "capitals_outside", "topics_said")
 # No data to learn from, or made later, or style.
 LEFT_OUT = frozenset(("field", "alias_prior", "age", "promise", *RIVALS, *CONTEXT, *STYLE))
-PROMISE_LOST = 0.006  # the weighted share of right candidates the first cut may lose
 
-PROMISE = Boosting(rounds=150, depth=1, leaves=2, learning_rate=0.15)
-BASE = (Boosting(rounds=80, depth=7, leaves=24, learning_rate=0.1),)
-FIRST_LOST = 0.006
-FIRST = Boosting(rounds=300, depth=2, leaves=4, learning_rate=0.1)
-FINAL = tuple(
-    Boosting(
-        rounds=300,
-        depth=7,
-        leaves=24,
-        learning_rate=0.08,
-        sampled=0.25,
-        leaf_rows=20,
-        leaf_hessian=1.0,
-        shrink=1.0,
-        seed=seed,
-    )
-    for seed in (7, 8, 9, 10)
+PROMISE_LOST = 0.006  # the weighted share of right candidates the first cut may lose
+FIRST_LOST = 0.006  # and the second
+PROMISE = partial(grow, how=Boosting(rounds=150, depth=1, leaves=2, learning_rate=0.15))
+BASE = partial(grow_forest, hows=(Boosting(rounds=80, depth=7, leaves=24, learning_rate=0.1),))
+FIRST = partial(grow, how=Boosting(rounds=300, depth=2, leaves=4, learning_rate=0.1))
+DEEP = Boosting(
+    rounds=300, depth=7, leaves=24, learning_rate=0.08, sampled=0.25, leaf_rows=20, leaf_hessian=1.0, shrink=1.0
 )
-MADE_SAY = {rewriting.SOURCE: 0.25, captions.SOURCE: 0.25}  # posts of ours, and their part of a source's say
+FINAL = partial(grow_forest, hows=tuple(replace(DEEP, seed=seed) for seed in (7, 8, 9, 10)))
 
 Floats = npt.NDArray[np.float64]
 
@@ -126,12 +115,12 @@ def nothing_learned() -> Weights:
     return Weights("none", flat, -1.0, flat, -99.0, forest, line, context)
 
 
-def source_weights(posts: list[Row], equivalents: Any, scorer: ModuleType) -> Floats:
-    """Each source has the same say, as in the scorer; what we made has less."""
+def source_weights(posts: list[Row], equivalents: Any, scorer: ModuleType, say: str) -> Floats:
+    """Each source has the same say, as in the scorer; what we made has the say it names."""
     gold: Counter[str] = Counter()
     for post in posts:
         gold[post["source"]] += len(Gold(post, equivalents, scorer).required)
-    return np.array([MADE_SAY.get(p["source"], 1.0) / max(gold[p["source"]], GOLD_MIN) for p in posts])
+    return np.array([p.get(say, 1.0) / max(gold[p["source"]], GOLD_MIN) for p in posts])
 
 
 class Run:
@@ -147,11 +136,14 @@ class Run:
     ) -> None:
         self.posts = posts
         self.table: Table = extract_table(posts, index, nothing_learned(), equivalents, scorer)
-        weight = source_weights(posts, equivalents, scorer)[self.table.post]
-        self.promise, self.promise_min, kept = _promise(self.table, weight)
+        weight, final = (
+            source_weights(posts, equivalents, scorer, say)[self.table.post] for say in ("say", "final_say")
+        )
+        real = np.array(["say" not in p for p in posts])[self.table.post]
+        self.promise, self.promise_min, kept = _promise(self.table, weight, real)
         self.choices = self.table.choices.take(kept)
-        self.label, self.weight = self.table.label[kept], weight[kept]
-        self.post = self.table.post[kept]
+        self.label, self.real, self.post = self.table.label[kept], real[kept], self.table.post[kept]
+        self.weight, self.final_weight = weight[kept], final[kept]
         span = self.choices.span
         columns = {n: v[span].astype(np.float32) for n, v in self.table.by_span.items()}
         columns |= {n: v[kept].astype(np.float32) for n, v in self.table.by_choice.items()}
@@ -168,7 +160,7 @@ class Run:
         context = self._fit_context()
         names = (*self.alone, *CONTEXT)
         first_logits = self._across(names, FIRST, self.views)
-        first = self._grow(names, FIRST)
+        first = FIRST(names, *self._data(names, self.views))
         self._add_rivals(first_logits)
         first_min = self._keep_promising(first_logits[0])
         final_names = (*names, *RIVALS)
@@ -179,7 +171,7 @@ class Run:
             promise_min=self.promise_min,
             first=first,
             first_min=first_min,
-            final=grow_forest(final_names, *self._data(final_names, self.label >= 0, self.views), FINAL),
+            final=FINAL(final_names, *self._data(final_names, self.views)),
             calibration=calibration,
             context=context,
         )
@@ -187,33 +179,30 @@ class Run:
         return Trained(weights, self.post, self.choices.title, np.where(self._best_of_span(logit), logit, -20.0))
 
     def _keep_promising(self, logit: Floats) -> float:
-        """The second cut: the candidates a forest is not needed for leave."""
-        least = _least(logit, self.label, self.weight, FIRST_LOST)
+        """The second cut: the candidates a forest is not needed for leave; from here on the final weights count."""
+        least = _least(logit, self.label, self.weight * self.real, FIRST_LOST)
         kept = logit >= least
         self.choices, self.post = self.choices.take(kept), self.post[kept]
-        self.label, self.weight = self.label[kept], self.weight[kept]
+        self.label, self.real, self.weight = self.label[kept], self.real[kept], self.final_weight[kept]
         self.views = [view.take(kept) for view in self.views]
         return least
 
-    def _data(self, names: tuple[str, ...], rows: npt.NDArray[np.bool_], views: "list[View]") -> tuple[Any, Any, Any]:
-        """The rows once for each view, which share their weight."""
+    def _data(
+        self, names: tuple[str, ...], views: "list[View]", rows: npt.NDArray[np.bool_] | None = None
+    ) -> tuple[Any, Any, Any]:
+        """The rows (all, if not said) once for each view, which share their weight."""
+        rows = np.ones(len(self.label), dtype=np.bool_) if rows is None else rows
         features = np.concatenate([view.matrix(names, rows) for view in views], axis=1)
         times = len(views)
         return features, np.tile(self.label[rows], times), np.tile(self.weight[rows] / times, times)
 
-    def _grow(self, names: tuple[str, ...], how: Boosting) -> AdditiveModel:
-        return grow(names, *self._data(names, self.label >= 0, self.views), how)
-
-    def _across(
-        self, names: tuple[str, ...], how: Boosting | tuple[Boosting, ...], views: "list[View]"
-    ) -> list[Floats]:
+    def _across(self, names: tuple[str, ...], fit: Any, views: "list[View]") -> list[Floats]:
         """Each candidate's logit in each view by a model that has not seen its fold."""
         logits = [np.zeros(len(self.label)) for _ in views]
         fold = views[0].fold
         for number in np.unique(fold):
-            seen, rest = (fold != number) & (self.label >= 0), fold == number
-            data = self._data(names, seen, views)
-            model = grow(names, *data, how) if isinstance(how, Boosting) else grow_forest(names, *data, how)
+            rest = fold == number
+            model = fit(names, *self._data(names, views, ~rest))
             for view, logit in zip(views, logits, strict=True):
                 logit[rest] = model.logits(view.matrix(names, rest))
         return logits
@@ -254,8 +243,7 @@ class Run:
 
     def _calibrate(self, raws: list[Floats]) -> tuple[Floats, Calibration]:
         """Cross-fitted for the report, on everything for the weights; only told candidates count, in both views."""
-        real = np.array([p["source"] not in MADE_SAY for p in self.posts])[self.post]
-        told = [(self.label >= 0) & real & self._best_of_span(raw) for raw in raws]
+        told = [(self.label >= 0) & self.real & self._best_of_span(raw) for raw in raws]
         logit = np.zeros(len(self.label))
         for number in np.unique(self.fold):
             rest = self.fold == number
@@ -282,13 +270,12 @@ class View:
         return View({name: column[kept] for name, column in self.columns.items()}, self.fold[kept])
 
 
-def _promise(table: Table, weight: Floats) -> tuple[AdditiveModel, float, Ints]:
+def _promise(table: Table, weight: Floats, real: npt.NDArray[np.bool_]) -> tuple[AdditiveModel, float, Ints]:
     """The first cut: a model of the span's name and form, its threshold, and the candidates it keeps."""
     features = np.stack([table.by_span[n].astype(np.float32) for n in STATIC])[:, table.choices.span]
-    told = table.label >= 0
-    model = grow(STATIC, features[:, told], table.label[told], weight[told], PROMISE)
+    model = PROMISE(STATIC, features, table.label, weight)
     promise = model.logits(features)
-    least = _least(promise, table.label, weight, PROMISE_LOST)
+    least = _least(promise, table.label, weight * real, PROMISE_LOST)
     return model, least, np.flatnonzero(promise >= least)
 
 
@@ -301,7 +288,7 @@ def _least(score: Any, label: Any, weight: Floats, lost: float) -> float:
 
 
 def _folds(posts: list[Row], *, by_source: bool) -> Ints:
-    """Documents share a fold; or each source is one.  What was rewritten goes with its lender."""
+    """Documents share a fold; or each source is one.  What was rewritten goes with its lender, ours is one source."""
     if by_source:
         lenders = [str(p.get("lender", p["source"])) for p in posts]
         sources = sorted(set(lenders))

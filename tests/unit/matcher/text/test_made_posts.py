@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tools.cli.training import captions, rewriting
+from tools.cli.training import rewriting
 
 TITLES = (
     {"id": "tv:a", "kind": "tv", "title": "The Quiet Harbour", "year": 2019, "score": 5.0, "cast": [["A", "Ada Lamb"]]},
@@ -15,7 +15,7 @@ TITLES = (
     {"id": "movie:c", "kind": "movie", "title": "Frozen", "year": 2013, "score": 5.9},
     {"id": "movie:d", "kind": "movie", "title": "Hardly Anyone", "year": 2001, "score": 1.0},
 )
-LENT = (
+LENT: tuple[dict[str, Any], ...] = (
     {"text": "my new kitchen #home #diy", "hashtags": ["home", "diy"], "mentions": []},
     {"text": "so proud of her", "hashtags": [], "mentions": []},
     {"text": "Frozen again #frozen #fyp", "hashtags": ["frozen", "fyp"], "mentions": [{"title": "Frozen"}]},
@@ -35,9 +35,8 @@ def lent() -> list[dict[str, Any]]:
     return [{**post, "source": source, "doc_id": str(number)} for number, post in enumerate(LENT)]
 
 
-@pytest.mark.parametrize("make", [rewriting.rewritten, captions.captions])
-def test_a_mention_stands_where_it_is_said_to(make: Any, catalog: Path) -> None:
-    posts = make(lent(), catalog)
+def test_a_mention_stands_where_it_is_said_to(catalog: Path) -> None:
+    posts = rewriting.rewritten(lent(), catalog)
     mentions = [(post["text"], mention) for post in posts for mention in post["mentions"]]
     assert len(mentions) > len(posts) // 2
     for text, mention in mentions:
@@ -45,14 +44,12 @@ def test_a_mention_stands_where_it_is_said_to(make: Any, catalog: Path) -> None:
         assert mention["catalog_id"] != "movie:d", "too little known to be drawn"
 
 
-@pytest.mark.parametrize("make", [rewriting.rewritten, captions.captions])
-def test_the_same_posts_come_every_time(make: Any, catalog: Path) -> None:
-    assert make(lent(), catalog) == make(lent(), catalog)
+def test_the_same_posts_come_every_time(catalog: Path) -> None:
+    assert rewriting.rewritten(lent(), catalog) == rewriting.rewritten(lent(), catalog)
 
 
-@pytest.mark.parametrize("make", [rewriting.rewritten, captions.captions])
-def test_only_posts_without_a_title_are_borrowed_from(make: Any, catalog: Path) -> None:
-    assert "2" not in {post["doc_id"] for post in make(lent(), catalog)}
+def test_only_posts_without_a_title_are_borrowed_from(catalog: Path) -> None:
+    assert "2" not in {post["doc_id"] for post in rewriting.rewritten(lent(), catalog)}
 
 
 def test_a_song_is_set_among_tags_where_its_title_is_little_known(catalog: Path) -> None:
