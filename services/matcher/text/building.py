@@ -23,7 +23,7 @@ from services.matcher.text.words import Words, split_words
 TITLES_PER_STEP = 10_000
 _UNKNOWN_MOST = 0.9
 # log10 popularity of a title in a catalog that says nothing, which is a small and chosen one. Of our 268 sample videos
-# about a title, 72 reach 0.9 at 5.0 (and no wrong match), 92 at 5.5 (2 wrong, each of the right franchise), 129 at 6.0
+# about a title, 84 reach 0.9 at 5.0 (and one wrong match), 104 at 5.5 (2 wrong, each of the right franchise), 134 at 6.0
 # (4 wrong, one of them in a video about none).
 PRESUMED = 5.5
 STEM_WORDS = 3
