@@ -20,8 +20,8 @@ SAY = 1 / 6  # of a source's, for each of a dozen files, where words and cuts ar
 # without weigh more.
 FINAL_SAY = SAY * 0.4
 EMPTY_FINAL_SAY = FINAL_SAY * 5
-BREAK = re.compile(r" ?\\n ?")
 MARK = re.compile(r"\[\[(.+?)\|(.+?)\]\]")
+_BREAK = re.compile(r" ?\\n ?")
 _TAG = re.compile(r"#(\w+)")
 
 
@@ -41,7 +41,7 @@ def _titles(catalog: Path) -> dict[str, Row]:
 
 
 def _post(source: str, number: int, line: str, titles: dict[str, Row]) -> Row:
-    line = BREAK.sub("\n", line)
+    line = _BREAK.sub("\n", line)
     text = MARK.sub(r"\1", line)
     name = f"{source}:{number}"
     mentions = [_mention(surface, start, title_id, text, titles) for surface, start, title_id in _marks(line)]
