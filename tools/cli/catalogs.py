@@ -18,12 +18,17 @@ _MEDIA = {
 }
 
 
-def read_titles(path: Path) -> Iterator[TitleNames]:
-    """Every title of the file, in its order."""
+def read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Every row of the file, in its order."""
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
         for line in lines:
             if line.strip():
-                yield title_names(orjson.loads(line))
+                yield orjson.loads(line)
+
+
+def read_titles(path: Path) -> Iterator[TitleNames]:
+    """Every title of the file, in its order."""
+    return map(title_names, read_rows(path))
 
 
 def title_names(row: dict[str, Any]) -> TitleNames:

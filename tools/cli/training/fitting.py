@@ -66,8 +66,7 @@ def grow(
     names: tuple[str, ...], features: npt.NDArray[np.float32], label: Any, weight: Floats, *, how: Boosting
 ) -> AdditiveModel:
     """`features` has a row a feature.  What is not told is not learned from.  The trees are compiled and forgotten."""
-    told = label >= 0
-    return compile_trees(names, _boost(features[:, told], label[told], weight[told], how), 0.0)
+    return compile_trees(names, _boost(features, label, weight, how), 0.0)
 
 
 def grow_forest(
@@ -79,11 +78,12 @@ def grow_forest(
     hows: tuple[Boosting, ...],
 ) -> Forest:
     """The same with deeper trees: the mean of forests grown in different ways, as one forest."""
-    told = label >= 0
-    return compile_forest(names, [_boost(features[:, told], label[told], weight[told], how) for how in hows])
+    return compile_forest(names, [_boost(features, label, weight, how) for how in hows])
 
 
 def _boost(features: npt.NDArray[np.float32], label: Any, weight: Floats, how: Boosting) -> dict[str, Any]:
+    told = label >= 0
+    features, label, weight = features[:, told], label[told], weight[told]
     data = lgb.Dataset(np.ascontiguousarray(features.T), label, weight=weight / weight.mean(), free_raw_data=True)
     dump: dict[str, Any] = lgb.train(how.parameters(), data, how.rounds).dump_model()
     return dump

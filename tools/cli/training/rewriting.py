@@ -6,15 +6,14 @@ A well-known song teaches what it is when a tag is no title, where the title of 
 Such posts belong to the document, and so to the fold, of the post they borrow from.
 """
 
-import gzip
 import random
 import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 
+from tools.cli.catalogs import read_rows
 from tools.cli.training.gold import SOCIAL_SOURCES, Row
 from tools.cli.training.lexicon import well_known_songs
 
@@ -63,9 +62,7 @@ def rewritten(posts: list[Row], catalog: Path, seed: int = 11) -> list[Row]:
 
 def _known(catalog: Path) -> list[Row]:
     """Titles of some renown whose names are long enough to be told from words."""
-    with gzip.open(catalog) as lines:
-        rows = (orjson.loads(line) for line in lines)
-        known = [r for r in rows if (r.get("score") or 0) >= SCORE_MIN]
+    known = [r for r in read_rows(catalog) if (r.get("score") or 0) >= SCORE_MIN]
     return [r for r in known if r["title"].isascii() and len(_glued(r["title"])) >= NAME_CHARS_MIN]
 
 

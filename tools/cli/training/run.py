@@ -115,12 +115,14 @@ def nothing_learned() -> Weights:
     return Weights("none", flat, -1.0, flat, -99.0, forest, line, context)
 
 
-def source_weights(posts: list[Row], equivalents: Any, scorer: ModuleType, say: str) -> Floats:
-    """Each source has the same say, as in the scorer; what we made has the say it names."""
+def source_weights(posts: list[Row], equivalents: Any, scorer: ModuleType) -> tuple[Floats, Floats]:
+    """Each source has the same say, as in the scorer; what we made has the say it names, and another in the forests."""
     gold: Counter[str] = Counter()
     for post in posts:
         gold[post["source"]] += len(Gold(post, equivalents, scorer).required)
-    return np.array([p.get(say, 1.0) / max(gold[p["source"]], GOLD_MIN) for p in posts])
+    size = np.array([max(gold[p["source"]], GOLD_MIN) for p in posts])
+    weight, final = (np.array([p.get(say, 1.0) for p in posts]) / size for say in ("say", "final_say"))
+    return weight, final
 
 
 class Run:
@@ -136,9 +138,7 @@ class Run:
     ) -> None:
         self.posts = posts
         self.table: Table = extract_table(posts, index, nothing_learned(), equivalents, scorer)
-        weight, final = (
-            source_weights(posts, equivalents, scorer, say)[self.table.post] for say in ("say", "final_say")
-        )
+        weight, final = (by_post[self.table.post] for by_post in source_weights(posts, equivalents, scorer))
         real = np.array(["say" not in p for p in posts])[self.table.post]
         self.promise, self.promise_min, kept = _promise(self.table, weight, real)
         self.choices = self.table.choices.take(kept)

@@ -4,14 +4,12 @@ r"""Posts of ours as they are kept in `data/posts`: a post a line, with the name
 `\n` is a line break.  Each file is a source by itself.
 """
 
-import gzip
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import orjson
-
+from tools.cli.catalogs import read_rows
 from tools.cli.training.gold import UNSAID, Row
 
 FOLDER = Path("data/posts")
@@ -27,17 +25,12 @@ _TAG = re.compile(r"#(\w+)")
 
 def written(catalog: Path, folder: Path = FOLDER) -> list[Row]:
     """All posts of the folder.  A title that the catalog lacks: KeyError."""
-    titles = _titles(catalog)
+    titles = {row["id"]: row for row in read_rows(catalog)}
     return [
         _post(path.stem, number, line, titles)
         for path in sorted(folder.glob("*.txt"))
         for number, line in enumerate(path.read_text("utf-8").splitlines())
     ]
-
-
-def _titles(catalog: Path) -> dict[str, Row]:
-    with gzip.open(catalog) as lines:
-        return {row["id"]: row for row in map(orjson.loads, lines)}
 
 
 def _post(source: str, number: int, line: str, titles: dict[str, Row]) -> Row:
