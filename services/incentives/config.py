@@ -1,6 +1,8 @@
 """The settings of an incentives process."""
 
+import contextlib
 import os
+import tempfile
 from pathlib import Path
 from typing import ClassVar
 
@@ -8,8 +10,6 @@ from pydantic import Field
 
 from chassis.config import ConfigError, Settings, read_secret
 from services.incentives.codes import KEY_BYTES, parse_key
-
-_PRIVATE = 0o600
 
 
 class IncentivesSettings(Settings):
@@ -48,16 +48,20 @@ def code_keys(settings: IncentivesSettings) -> tuple[bytes, ...]:
 
 def _key(path: Path, *, make: bool) -> bytes:
     if make and not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
-        except FileExistsError:
-            # Another process of this machine made it at the same moment.
-            return _key(path, make=False)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(os.urandom(KEY_BYTES).hex())
+        _make_key(path)
     try:
         return parse_key(read_secret(path))
     except ValueError as error:
         msg = f"{path}: {error}"
         raise ConfigError(msg) from error
+
+
+def _make_key(path: Path) -> None:
+    """Nobody reads half a key: it gets its name when it is whole, and only the first of several that are made does."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent) as file:  # only its owner may read it
+        file.write(os.urandom(KEY_BYTES).hex())
+        file.flush()
+        os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(file.name, path)

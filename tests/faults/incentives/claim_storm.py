@@ -102,8 +102,13 @@ class Fleet:
 
     async def __aenter__(self) -> Self:
         self._processes = [self._start(port) for port in self.ports]
-        for channel in self.channels:
-            await asyncio.wait_for(channel.channel_ready(), READY_S)
+        for process, channel in zip(self._processes, self.channels, strict=True):
+            try:
+                await asyncio.wait_for(channel.channel_ready(), READY_S)
+            except TimeoutError as error:
+                said = Path(self._log.name).read_text(errors="replace")[-2_000:]
+                msg = f"a process is not ready; it ended with {process.poll()}: {said}"
+                raise AssertionError(msg) from error
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -1,6 +1,7 @@
 """Numbers worth a try, sealed codes, ledger rows, documents, settings, and that there is no money anywhere."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -128,6 +129,14 @@ def test_a_local_process_makes_its_key_once(tmp_path):
     path.write_text("not a key")
     with pytest.raises(ConfigError, match="32 bytes"):
         code_keys(settings)
+
+
+def test_processes_that_start_together_make_one_key(tmp_path):
+    with ThreadPoolExecutor(8) as starting:
+        for house in range(50):
+            settings = IncentivesSettings(local=True, code_key_files=(tmp_path / str(house) / "codes.key",))
+            assert len(set(starting.map(code_keys, [settings] * 8))) == 1
+            assert [path.name for path in (tmp_path / str(house)).iterdir()] == ["codes.key"]
 
 
 def test_stock_rows_are_the_differences_of_revisions():
