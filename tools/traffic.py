@@ -117,17 +117,9 @@ def plan_of(title_ids: tuple[str, ...], *, days: int, events: int, seed: int, en
     """The last days up to now, with a release and a spike of each kind among the first titles."""
     end_minute = int((end or datetime.now(UTC)).timestamp() // 60)
     start = end_minute - days * 1440
-    spikes = traffic.planted(len(title_ids), start, days * 24, events, seed)
     releases = {number: start + days * 1440 * (number + 2) // 8 for number in range(min(4, len(title_ids)))}
-    return Plan(
-        title_ids=title_ids,
-        start_minute=start,
-        hours=days * 24,
-        events=events,
-        seed=seed,
-        spikes=spikes,
-        releases=releases,
-    )
+    plan = Plan(title_ids=title_ids, start_minute=start, hours=days * 24, events=events, seed=seed, releases=releases)
+    return replace(plan, spikes=traffic.planted(plan))
 
 
 async def history(plan: Plan, cast: Cast) -> AsyncIterator[pb.ImportEventsRequest]:

@@ -281,24 +281,25 @@ def source_of(video: int) -> Source:
     return Source.OFFICIAL if video % OFFICIAL_EVERY == 0 else Source.FAN
 
 
-def planted(titles: int, start_minute: int, hours: int, events: int, seed: int) -> tuple[Spike, ...]:
-    """One spike of each cause on one of the first titles, spread over the time."""
-    random = np.random.default_rng(seed + 7)
-    weights = title_weights(titles) * events / hours
+def planted(plan: Plan) -> tuple[Spike, ...]:
+    """One spike of each cause on one of the first titles, spread over the time, each far above its title's releases."""
+    random = np.random.default_rng(plan.seed + 7)
+    titles, length = len(plan.title_ids), plan.hours * HOUR_MINUTES
+    weights = title_weights(titles) * plan.events / plan.hours
     found = []
     for number, cause in enumerate(Cause):
         title = number % titles
-        at = start_minute + int(hours * HOUR_MINUTES * (0.35 + 0.6 * (number + random.random()) / len(Cause)))
-        usual = float(weights[title]) * 2
+        at = plan.start_minute + int(length * (0.35 + 0.6 * (number + random.random()) / len(Cause)))
+        usual = float(weights[title] * _lift(plan, at)[title]) * 2
         found.append(Spike(title=title, start_minute=at, minutes=120, events=int(max(usual * 12, 150)), cause=cause))
     # Two creators who rise through the last six days: slow enough to be no spike.
-    length = min(6 * HOURS_A_DAY, hours) * HOUR_MINUTES
+    rise = min(6 * HOURS_A_DAY, plan.hours) * HOUR_MINUTES
     found += [
         Spike(
             title=title,
-            start_minute=start_minute + hours * HOUR_MINUTES - length,
-            minutes=length,
-            events=int(max(float(weights[title]) * length / HOUR_MINUTES * 0.15, 120)),
+            start_minute=plan.start_minute + length - rise,
+            minutes=rise,
+            events=int(max(float(weights[title]) * rise / HOUR_MINUTES * 0.15, 120)),
             cause=Cause.CREATOR,
         )
         for title in range(min(2, titles))
