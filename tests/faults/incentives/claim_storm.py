@@ -106,8 +106,7 @@ class Fleet:
             try:
                 await asyncio.wait_for(channel.channel_ready(), READY_S)
             except TimeoutError as error:
-                said = Path(self._log.name).read_text(errors="replace")[-2_000:]
-                msg = f"a process is not ready; it ended with {process.poll()}: {said}"
+                msg = f"a process is not ready; it ended with {process.poll()}: {self._said()}"
                 raise AssertionError(msg) from error
         return self
 
@@ -127,6 +126,9 @@ class Fleet:
 
     def stub(self, index: int) -> incentives_pb2_grpc.IncentivesServiceStub:
         return incentives_pb2_grpc.IncentivesServiceStub(self.channels[index])
+
+    def _said(self) -> str:
+        return Path(self._log.name).read_text(errors="replace")[-2_000:]
 
     def _start(self, port: int) -> subprocess.Popen[bytes]:
         environ = {**self._environ, "SPOTLIGHT_INCENTIVES_PORT": str(port)}
