@@ -12,7 +12,7 @@ from services.matcher.scoring.weights import DEFAULT_PATH
 from services.matcher.text.index import TextIndex
 from tools.cli.catalogs import read_titles
 
-VERSION = "text-2026.11.5"
+VERSION = "text-2026.11.6"
 PROBABILITY_MIN = 0.003
 APPROVE = 0.9
 

@@ -31,6 +31,7 @@ FACTORS: dict[str, tuple[str, ...]] = {
     "form": (
         "words",
         "capitals",
+        "case",
         "capitals_outside",
         "shouted",
         "all_capital",

@@ -176,6 +176,7 @@ def form_features(words: Words, forms: WordForms, spans: Spans) -> dict[str, npt
         "shouted": shouted / length,
         "all_capital": forms.running_all_capital[last + 1] - forms.running_all_capital[first] == count,
         "first_capital": forms.capital[first],
+        "case": _case(inside, outside, count, length),
         "in_tag": words.in_tag[first],
         "in_mention": words.in_mention[first],
         "suffix": spans.suffix,
@@ -198,6 +199,16 @@ def form_features(words: Words, forms: WordForms, spans: Spans) -> dict[str, npt
         "run_after": np.minimum(forms.run_last[last] - last, 6),
         "previous_digits": has_previous & forms.digits[previous],
     }
+
+
+def _case(inside: Ints, outside: Ints, count: Ints, length: Ints) -> Ints:
+    """What capitals say of a span: 1 against a name (others have some), 2 for one (most others have none), else 0.
+
+    Where nobody writes capitals, and where all words have them, they say nothing.
+    """
+    against = (inside == 0) & (outside > 0)
+    told = (inside == count) & (2 * outside < length - count)
+    return np.select([against, told], [1, 2], 0)
 
 
 def _marks_beside(words: Words, spans: Spans) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:

@@ -83,7 +83,7 @@ FIRST = partial(grow, how=Boosting(rounds=300, depth=2, leaves=4, learning_rate=
 DEEP = Boosting(
     rounds=300, depth=7, leaves=24, learning_rate=0.08, sampled=0.25, leaf_rows=20, leaf_hessian=1.0, shrink=1.0
 )
-FINAL = partial(grow_forest, hows=tuple(replace(DEEP, seed=seed) for seed in (7, 8, 9, 10)))
+FINAL = partial(grow_forest, hows=tuple(replace(DEEP, seed=seed) for seed in (7, 8)))
 
 Floats = npt.NDArray[np.float64]
 

@@ -1,9 +1,11 @@
 """Finding names in text: the columns against a plain loop over words."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.matcher.text.forms import form_features, word_forms
 from services.matcher.text.index import TextIndex
 from services.matcher.text.spans import NAME_WORDS_MAX, find_spans
 from services.matcher.text.words import Words, split_words
@@ -65,6 +67,24 @@ def test_whole_names_are_found_as_a_loop_finds_them(names: TextIndex, pieces: li
     words = split_words([" ".join(pieces)])
     spans = find_spans(words, names.base.aliases(), names.base.stem_filter)
     assert set(zip(spans.first.tolist(), spans.last.tolist(), strict=True)) == slowly(names, words)
+
+
+@pytest.mark.parametrize(
+    ("text", "case"),
+    [
+        ("I saw inception Today", 1),  # others have capitals, the name has none
+        ("i saw Inception today", 2),
+        ("i saw inception today", 0),
+        ("I Saw Inception Today", 0),
+        ("Inception", 0),
+    ],
+)
+def test_capitals_tell_a_name_where_other_words_have_none(names: TextIndex, text: str, case: int) -> None:
+    words = split_words([text])
+    spans = find_spans(words, names.base.aliases(), names.base.stem_filter)
+    features = form_features(words, word_forms(words, 1), spans)
+    named = [names.alias_text(alias).casefold() == "inception" for alias in spans.alias.tolist()]
+    assert features["case"][named].tolist() == [case]
 
 
 def test_a_glued_tag_and_spaced_words_are_one_name(names: TextIndex) -> None:
