@@ -29,9 +29,9 @@ NAME = "matcher"
 SERVICES = "spotlight.matcher.v1."
 # Less is not worth explaining: a policy drops far more, and no calibration or picture lifts it to an anchor.
 PROBABILITY_MIN = 0.05
-# A batch on its way makes thousands of values that all live until it is stored: to look through them every 700, as is
-# the default, costs 11 µs a post and finds nothing.
-GARBAGE_EVERY = 20_000
+# A batch on its way makes thousands of values that all live until it is stored, and a dozen batches are on their way
+# under load: to look through them every 700, as is the default, costs 11 µs a post and finds nothing.
+GARBAGE_EVERY = 100_000
 # The index is changed in a thread of its own: each time the engine lets go of the interpreter, it would wait until that
 # thread has had 5 ms.
 TURN_S = 0.0005

@@ -35,7 +35,7 @@ class Footprint:
     tags: frozenset[str]
 
     def packed(self) -> bytes:
-        return np.array(sorted(self.words), dtype=np.uint32).tobytes()
+        return np.sort(np.fromiter(self.words, dtype=np.uint32, count=len(self.words))).tobytes()
 
 
 def footprint_of(*videos: Video) -> Footprint:

@@ -1,4 +1,7 @@
-"""The names under which features are explained: a few factors a reviewer can read."""
+"""The names under which features are explained: a few factors a reviewer can read.
+
+There are eight: rows of so many numbers are what `shares.py` sums quickest.
+"""
 
 FACTORS: dict[str, tuple[str, ...]] = {
     "name": (
@@ -32,8 +35,6 @@ FACTORS: dict[str, tuple[str, ...]] = {
         "words",
         "capitals",
         "case",
-        "capitals_outside",
-        "shouted",
         "all_capital",
         "first_capital",
         "mark_before",
@@ -48,9 +49,13 @@ FACTORS: dict[str, tuple[str, ...]] = {
         "run_before",
         "run_after",
         "inside_name",
+        "in_tag",
+        "in_mention",
+        "suffix",
+        "prefix",
+        "tag_share",
+        "field",
     ),
-    "tag": ("in_tag", "in_mention", "suffix", "prefix", "tag_share", "field"),
-    "place": ("from_start", "from_end", "text_words", "covered"),
     "context": (
         "context_before",
         "context_after",
@@ -58,7 +63,6 @@ FACTORS: dict[str, tuple[str, ...]] = {
         "context_anywhere",
         "topics_shared",
         "topics_gap",
-        "topics_said",
     ),
     "year": ("year", "year_beside", "year_anywhere", "next_year", "age"),
     "people": ("cast_hits", "character_hits"),

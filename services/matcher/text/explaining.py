@@ -27,7 +27,7 @@ _SIGNAL_OF_FIELD: dict[int, SignalType] = {
 }
 _SIGNED = frozenset((Field.HASHTAGS, Field.MENTIONS))
 _FIELDS = tuple(Field)
-_OF_THE_SPAN = frozenset(("form", "tag", "place", "context"))
+_OF_THE_SPAN = frozenset(("form", "context"))
 
 Shares = dict[str, float]  # factor -> its part of the logit
 
@@ -75,15 +75,16 @@ def explain(
     judged: Judged, index: TextIndex, weights: Weights, factor_of: Mapping[str, str]
 ) -> Iterator[tuple[int, TextMatch]]:
     """Each told candidate as a match, with the post it belongs to."""
-    mates = _mates(judged)
+    logit = judged.logit.astype(np.float64)
+    logits = logit.tolist()
+    mates = _mates(judged, logits)
     wanted = sorted({*judged.told.tolist(), *(m[0] for m in mates.values() if m)})
     shares = _shares(judged, np.array(wanted, dtype=np.int64), weights, factor_of)
-    logit = judged.logit.astype(np.float64)
     explained = _Explained(
         index=index,
         title=judged.candidates.choices.title.tolist(),
         alone=judged.alone.tolist(),
-        logit=logit.tolist(),
+        logit=logits,
         probability=(1 / (1 + np.exp(-logit))).tolist(),
         bias=weights.final.expected,
         shares=dict(zip(wanted, shares, strict=True)),
@@ -93,12 +94,12 @@ def explain(
         yield place.post, _match(explained, choice, place)
 
 
-def _mates(judged: Judged) -> dict[int, list[int]]:
+def _mates(judged: Judged, logit: list[float]) -> dict[int, list[int]]:
     choices = judged.candidates.choices
     low = np.searchsorted(choices.span, choices.span[judged.told])
     high = np.searchsorted(choices.span, choices.span[judged.told], side="right")
     return {
-        choice: sorted((o for o in range(a, b) if o != choice), key=lambda o: -float(judged.logit[o]))[:RUNNER_UPS_MAX]
+        choice: sorted((o for o in range(a, b) if o != choice), key=logit.__getitem__, reverse=True)[:RUNNER_UPS_MAX]
         for choice, a, b in zip(judged.told.tolist(), low.tolist(), high.tolist(), strict=True)
     }
 

@@ -67,7 +67,6 @@ def choice_features(columns: Columns, spans: Spans, choices: Choices, day: npt.N
         "character_hits": np.minimum(choices.character_hits, 4),
         "topics_shared": shared,
         "topics_gap": shared - _of_mate(choices.span, shared),
-        "topics_said": np.minimum(np.bitwise_count(choices.topics), 4),
         "age": np.clip(age, -99.0, 60.0),
     }
 

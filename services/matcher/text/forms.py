@@ -12,7 +12,6 @@ from services.matcher.text.words import Bools, Words, split_words
 
 YEAR_MIN, YEAR_MAX = 1900, 2040
 _DATE_MARKS = np.array([ord(c) for c in "/.-"], dtype=np.uint32)  # 11/09/2017 says no film's year
-FAR = 12  # positions and counts are cut here
 
 Floats = npt.NDArray[np.float32]
 
@@ -163,7 +162,6 @@ def form_features(words: Words, forms: WordForms, spans: Spans) -> dict[str, npt
     count, length = last - first + 1, end - begin
     inside = forms.capitals[last + 1] - forms.capitals[first]
     outside = forms.capitals[end] - forms.capitals[begin] - inside
-    shouted = forms.running_all_capital[end] - forms.running_all_capital[begin]
     before, after = _marks_beside(words, spans)
     previous = np.maximum(first - 1, 0)
     following = np.minimum(last + 1, len(words) - 1)
@@ -172,8 +170,6 @@ def form_features(words: Words, forms: WordForms, spans: Spans) -> dict[str, npt
     return {
         "words": count,
         "capitals": inside / count,
-        "capitals_outside": (outside + 0.5) / (length - count + 1),
-        "shouted": shouted / length,
         "all_capital": forms.running_all_capital[last + 1] - forms.running_all_capital[first] == count,
         "first_capital": forms.capital[first],
         "case": _case(inside, outside, count, length),
@@ -186,10 +182,6 @@ def form_features(words: Words, forms: WordForms, spans: Spans) -> dict[str, npt
         "mark_after": after,
         "punctuation_inside": words.punctuated[last] - words.punctuated[first],
         "breaks_inside": words.broken[last] - words.broken[first],
-        "from_start": np.minimum(first - begin, FAR),
-        "from_end": np.minimum(end - 1 - last, FAR),
-        "text_words": np.minimum(length, 60),
-        "covered": count / length,
         "previous_capital": np.where(has_previous, forms.capital[previous], 2),
         "next_capital": np.where(has_following, forms.capital[following], 2),
         "next_digits": has_following & forms.digits[following] & (forms.year[following] == 0),

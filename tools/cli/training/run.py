@@ -70,10 +70,8 @@ RIVALS = (
     "title_spans",
 )
 CONTEXT = ("context_before", "context_after", "context_window", "context_anywhere")
-# How long a text is and how it is written tells its source, not its titles: learned from, it is wrong about the next.
-STYLE = ("text_words", "covered", "from_start", "from_end", "shouted", "capitals_outside", "topics_said")
-# No data to learn from, or made later, or style.
-LEFT_OUT = frozenset(("field", "alias_prior", "age", "promise", *RIVALS, *CONTEXT, *STYLE))
+# No data to learn from, or made later.
+LEFT_OUT = frozenset(("field", "alias_prior", "age", "promise", *RIVALS, *CONTEXT))
 
 PROMISE_LOST = 0.006  # the weighted share of right candidates the first cut may lose
 FIRST_LOST = 0.006  # and the second
