@@ -26,10 +26,13 @@ _engine: TextEngine | None = None  # one a worker process, set when it starts
 
 def match(
     catalog: Annotated[Path, typer.Option(help="Titles, one JSON object a line; gzipped by its name.")],
-    posts: Annotated[list[Path], typer.Option(help="Posts, one JSON object a line; may be given again.")],
+    posts: Annotated[list[Path], typer.Option(help="Posts, one JSON object a line; gzipped by its name.")],
     out: Annotated[Path, typer.Option(help="Where the predictions go, one JSON object a line.")],
     workers: Annotated[int, typer.Option(min=1, max=WORKERS_MAX, help="Processes that share the posts.")] = 1,
     index: Annotated[Path | None, typer.Option(help="Keep the built index here, and use it when it is there.")] = None,
+    further: Annotated[
+        list[Path] | None, typer.Argument(metavar="POSTS", help="More posts: `--posts *.jsonl` may name many files.")
+    ] = None,
 ) -> None:
     """Match every post against the catalog; say how fast, and how much memory it took."""
     with tempfile.TemporaryDirectory() as folder:
@@ -37,7 +40,7 @@ def match(
         try:
             if not path.exists():
                 _build(catalog, path)
-            count, seconds = _match_all(path, posts, out, workers)
+            count, seconds = _match_all(path, [*posts, *(further or ())], out, workers)
         except (OSError, PostUnreadable, ValueError) as error:
             raise typer.BadParameter(str(error)) from error
     typer.echo(

@@ -23,7 +23,8 @@ ROWS = [
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_command_answers_as_the_engine_does(engine: TextEngine, tmp_path: Path, workers: int) -> None:
     with gzip.open(tmp_path / "posts.jsonl.gz", "wb") as file:
-        file.writelines(orjson.dumps(row) + b"\n" for row in ROWS)
+        file.writelines(orjson.dumps(row) + b"\n" for row in ROWS[:2])
+    (tmp_path / "more.jsonl").write_bytes(orjson.dumps(ROWS[2]))
     engine.index.save(tmp_path / "names.index")
     command = [
         "match",
@@ -31,6 +32,7 @@ def test_the_command_answers_as_the_engine_does(engine: TextEngine, tmp_path: Pa
         str(TITLES),
         "--posts",
         str(tmp_path / "posts.jsonl.gz"),
+        str(tmp_path / "more.jsonl"),
         "--out",
         str(tmp_path / "out.jsonl"),
         "--workers",
