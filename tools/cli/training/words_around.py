@@ -7,6 +7,7 @@ import numpy.typing as npt
 import wordfreq
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from services.matcher.scoring.weights import ContextWeights
 from services.matcher.text.choices import Choices
@@ -101,10 +102,14 @@ def _bag(row: Ints, first: Ints, last: Ints, begin: Ints, end: Ints, offset: int
 
 
 def fit_words(made: Design, base: Floats, label: npt.NDArray[np.int8], weight: Floats, rows: Ints) -> Floats:
-    """Weights beside what is known without words (`base`, a logit)."""
+    """Weights beside what is known without words (`base`, a logit).
+
+    In one thread: sums that several share are rounded by how many they are, and the steps that follow go elsewhere.
+    """
     with_base = sparse.hstack([sparse.csr_matrix(base[rows, None].astype(np.float32)), made.rows[rows]]).tocsr()
     model = LogisticRegression(C=INVERSE_REGULARISATION, solver="liblinear", max_iter=60)
-    model.fit(with_base, label[rows], sample_weight=weight[rows])
+    with threadpool_limits(1):
+        model.fit(with_base, label[rows], sample_weight=weight[rows])
     return np.asarray(model.coef_[0][1:], dtype=np.float64)
 
 
