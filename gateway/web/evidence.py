@@ -21,7 +21,7 @@ FACTORS: Mapping[str, str] = {
     "homonyms": "other titles of this name",
     "rivals": "longer or likelier names beside it",
     "form": "how it is written",
-    "tag": "as a tag or a mention",  # these two only in what was stored before they were counted as form
+    "tag": "as a tag or a mention",  # this and the next are no factors any more, but stored matches name them
     "place": "where it stands",
     "context": "the words around it",
     "year": "a year that fits or does not",
